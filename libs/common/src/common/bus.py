@@ -1,0 +1,284 @@
+"""The one way to the broker: events out and in, orders and queries asked and served."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import nats
+import orjson
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import NoRespondersError
+from pydantic import BaseModel, ValidationError
+
+from common import envelope, errors, metrics
+from common.consumer import Consumer, Delivery
+from common.db import Database
+from common.errors import Rejected, SwitchboardError, Unavailable
+from common.messages import Event, Order, Query, Request
+from common.outbox import Outbox
+from common.relay import Relay, Source
+from common.tasks import Supervisor
+
+E = TypeVar("E", bound=Event)
+R = TypeVar("R", bound=BaseModel)
+Q = TypeVar("Q", bound=Request[Any])
+
+ORDER_TRY, ORDER_TOTAL = 2.0, 6.0
+"""Seconds for one try of an order, and for asking again with the same id until the answer is `pending`."""
+
+QUERY_DEADLINE = 5.0
+
+log = structlog.get_logger()
+
+
+class Bus:
+    """One connection, as one user with that service's rights. Register everything, then `start()`."""
+
+    def __init__(self, service: str, url: str, *, user: str = "", password: str = "") -> None:
+        self.service = service
+        self._options: dict[str, Any] = {
+            "servers": url,
+            "name": service,
+            "user": user or None,
+            "password": password or None,
+            "inbox_prefix": f"_INBOX_{service}".encode(),
+            "max_reconnect_attempts": -1,
+            "reconnect_time_wait": 0.25,
+            "connect_timeout": 2,
+            "ping_interval": 5,
+            "max_outstanding_pings": 2,
+            "pending_size": 32 * 1024**2,
+            "reconnected_cb": self._reconnected,
+            "error_cb": _log_error,
+        }
+        self._client: Client | None = None
+        self._pending: list[tuple[list[str], str, Callable[[Delivery], Awaitable[None]]]] = []
+        self._sources: list[Source] = []
+        self._signals: list[tuple[str, Callable[[Msg], Awaitable[None]]]] = []
+        self._served: list[tuple[str, Callable[[Msg], Awaitable[None]]]] = []
+        self._answering: set[asyncio.Task[None]] = set()
+        self._subscriptions: list[Subscription] = []
+        self._consumers: list[Consumer] = []
+        self._relays: list[Relay] = []
+        self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
+        self._tasks = Supervisor()
+
+    @property
+    def client(self) -> Client:
+        """The connection itself, for what has no verb here. `Unavailable` before `start()`."""
+        if self._client is None:
+            raise Unavailable("not connected to the broker yet", code="bus")
+        return self._client
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker answers at this moment, as far as the client knows."""
+        return self._client is not None and self._client.is_connected
+
+    async def ping(self) -> None:
+        """A real round trip; raises `Unavailable` when the broker does not answer within a second."""
+        try:
+            await self.client.flush(timeout=1)
+        except Exception as error:
+            raise Unavailable(f"the broker does not answer: {error!r}", code="bus") from error
+
+    # registering
+
+    def subscribe(self, event: type[E], durable: str, handler: Callable[[E], Awaitable[None]]) -> None:
+        """Handle every `event`, of all organisations, at least once. `durable` names the handler for ever."""
+
+        async def handle(delivery: Delivery) -> None:
+            decoded = envelope.decode(delivery.body)
+            structlog.contextvars.bind_contextvars(trace=decoded.traceparent[3:35], organisation=decoded.organisation)
+            await handler(decoded)  # type: ignore[arg-type] # the subject bound the class
+
+        self.subscribe_raw([event.pattern()], durable, handle)
+
+    def subscribe_raw(self, subjects: list[str], durable: str, handler: Callable[[Delivery], Awaitable[None]]) -> None:
+        """Handle whatever arrives on `subjects`, as bytes."""
+        self._pending.append((subjects, f"{self.service}-{durable}", handler))
+
+    def serve(self, request: type[Q], handler: Callable[[Q], Awaitable[BaseModel]]) -> None:
+        """Answer this order or query; replicas share the work."""
+        if request.owner() != self.service:
+            raise TypeError(f"{request.__name__} belongs to {request.owner()}, not to {self.service}")
+
+        async def answer(message: Msg) -> None:
+            await message.respond(await _answer(request, handler, message.data))
+
+        self._served.append((request.pattern(), answer))
+
+    def relay(self, source: Source) -> None:
+        """Publish what this outbox or spool holds."""
+        self._sources.append(source)
+
+    def outbox(self, database: Database) -> Outbox:
+        """Give `database` an outbox whose rows this bus publishes."""
+        outbox = Outbox(database, self.service)
+        self.relay(outbox)
+        return outbox
+
+    def listen(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> None:
+        """Hear a core subject while connected: a hint that may be missed, never a record."""
+        self._signals.append((subject, callback))
+
+    def on_reconnect(self, callback: Callable[[], Awaitable[None]]) -> None:
+        """Call this after each reconnect: the broker may have lost what it had."""
+        self._on_reconnect.append(callback)
+
+    # life
+
+    async def start(self, *, wait: bool = True) -> None:
+        """Connect and begin; with `wait=False` in the background, for a service that can work without a broker."""
+        if wait:
+            await self._begin()
+        else:
+            self._tasks.start("connect", self._begin_when_possible)
+
+    async def stop(self) -> None:
+        """Stop reading, finish what is in hand, then disconnect."""
+        for subscription in self._subscriptions:
+            await subscription.drain()  # type: ignore[no-untyped-call] # nats-py leaves it untyped
+        while self._answering:
+            await asyncio.wait(self._answering)
+        await asyncio.gather(*(consumer.drain() for consumer in self._consumers))
+        await self._tasks.stop()
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def _begin_when_possible(self) -> None:
+        while True:
+            try:
+                await self._begin()
+            except (OSError, TimeoutError, SwitchboardError) as error:
+                log.warning("broker_away", error=repr(error))
+                await asyncio.sleep(0.5)
+            else:
+                await asyncio.Event().wait()
+
+    async def _begin(self) -> None:
+        client = await nats.connect(**self._options)
+        self._client = client
+        for subject, callback in self._signals:
+            await client.subscribe(subject, cb=callback)
+        for subject, answer in self._served:
+            self._subscriptions.append(await client.subscribe(subject, queue=self.service, cb=self._beside(answer)))
+        for source in self._sources:
+            relay = Relay(source, client)
+            self._relays.append(relay)
+            self._tasks.start("relay", relay.run)
+            self._tasks.start("backlog", relay.watch_backlog)
+        for subjects, durable, handler in self._pending:
+            consumer = Consumer(client, durable, subjects, handler)
+            self._consumers.append(consumer)
+            self._tasks.start(durable, consumer.run)
+        await self._reconnected()
+
+    def _beside(self, answer: Callable[[Msg], Awaitable[None]]) -> Callable[[Msg], Awaitable[None]]:
+        """Answer each request in a task of its own: a slow one delays nobody, and they share commits."""
+
+        async def start(message: Msg) -> None:
+            task = asyncio.ensure_future(answer(message))
+            self._answering.add(task)
+            task.add_done_callback(self._answering.discard)
+
+        return start
+
+    async def _reconnected(self) -> None:
+        log.info("broker_connected")
+        for relay in self._relays:
+            relay.recheck.set()
+        for callback in self._on_reconnect:
+            await callback()
+
+    # asking
+
+    async def order(self, order: Order[R], *, total: float = ORDER_TOTAL) -> R:
+        """Ask until answered, with the same id, for `total` seconds; then `Unavailable` with code `pending`."""
+        deadline = time.monotonic() + total
+        while True:
+            try:
+                return await self._ask(order, min(ORDER_TRY, max(0.05, deadline - time.monotonic())))
+            except _NoAnswer:
+                if time.monotonic() >= deadline:
+                    raise Unavailable(
+                        "not accepted as far as we know; ask again with the same idempotency key",
+                        code="pending",
+                    ) from None
+
+    async def query(self, query: Query[R], *, deadline: float = QUERY_DEADLINE) -> R:
+        """Ask once, within `deadline` seconds; `Unavailable` without an answer."""
+        end = time.monotonic() + deadline
+        while True:
+            try:
+                return await self._ask(query, max(0.05, end - time.monotonic()))
+            except _NoAnswer:
+                if time.monotonic() >= end:
+                    raise Unavailable(f"{query.owner()} does not answer now; try again", code="no_answer") from None
+
+    async def _ask(self, request: Request[R], timeout: float) -> R:
+        try:
+            raw = await self.client.request(request.subject, _encode(request), timeout=timeout)
+        except NoRespondersError as error:
+            await asyncio.sleep(min(0.1, timeout))
+            raise _NoAnswer from error
+        except (TimeoutError, OSError) as error:
+            raise _NoAnswer from error
+        answer = orjson.loads(raw.data)
+        if "error" in answer:
+            raise errors.from_wire(answer["error"])
+        reply: R = type(request).reply.validate_python(answer["result"])
+        return reply
+
+
+class _NoAnswer(Exception):
+    """Nobody served the request, or nobody answered in time."""
+
+
+def _encode(request: BaseModel) -> bytes:
+    return request.model_dump_json().encode()
+
+
+async def _answer(request: type[Q], handler: Callable[[Q], Awaitable[BaseModel]], raw: bytes) -> bytes:
+    """Decode, handle, encode; every outcome becomes a reply, a metric and one log line."""
+    started = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    try:
+        asked = request.model_validate_json(raw)
+        structlog.contextvars.bind_contextvars(trace=asked.traceparent[3:35], organisation=asked.organisation)
+        _refuse_late(asked)
+        result = await handler(asked)
+        wire, outcome = b'{"result":' + result.model_dump_json().encode() + b"}", "ok"
+    except SwitchboardError as error:
+        wire, outcome = orjson.dumps({"error": errors.to_wire(error)}), error.code
+    except ValidationError as error:
+        refusal = Rejected(f"not a valid {request.__name__}: {error}", code="invalid")
+        wire, outcome = orjson.dumps({"error": errors.to_wire(refusal)}), "invalid"
+    except Exception:
+        log.exception("request_failed", request=request.name)
+        fault = Unavailable("something failed on our side; it is logged; try again", code="internal")
+        wire, outcome = orjson.dumps({"error": errors.to_wire(fault)}), "failed"
+    elapsed = time.perf_counter() - started
+    kind = outcome if outcome in ("ok", "failed") else "refused"
+    metrics.REQUESTS.labels(request.name, kind).inc()
+    metrics.ANSWERING.labels(request.name).observe(elapsed)
+    log.info("request", request=request.name, outcome=outcome, ms=round(elapsed * 1e3, 1))
+    return wire
+
+
+def _refuse_late(request: Request[Any]) -> None:
+    late = isinstance(request, Order) and request.not_after and request.not_after < datetime.now(UTC)
+    if late:
+        raise Rejected("this order arrived after its not_after; nothing was done", code="expired")
+
+
+async def _log_error(error: Exception) -> None:
+    log.warning("broker_error", error=repr(error))

@@ -1,0 +1,65 @@
+"""Structured logs: one JSON line per message or request, fixed event names, data in keys.
+
+Never a body, code, token or whole phone number: long digit runs and tokens are cut here, whatever a caller passes.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import orjson
+import structlog
+
+_DIGITS = re.compile(r"\+?\d{7,15}(?!\d)")
+_TOKEN = re.compile(r"\bsbd_[a-z]+_[A-Za-z0-9]+")
+
+
+def configure(service: str, *, level: str = "info", instance: str = "0") -> None:
+    """Set up logging for this process, the standard library's included."""
+    threshold = getattr(logging, level.upper())
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _masked,
+            structlog.processors.JSONRenderer(serializer=lambda obj, **_: orjson.dumps(obj, default=str)),
+        ],
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars()
+    _Static.fields = {"service": service, "instance": instance}
+    logging.basicConfig(handlers=[_Bridge()], level=max(threshold, logging.WARNING), force=True)
+
+
+class _Static:
+    fields: dict[str, str] = {}  # noqa: RUF012 - one process, one service
+
+
+def _masked(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in line.items():
+        if isinstance(value, str) and key not in ("timestamp", "trace", "subject_id"):
+            line[key] = mask(value)
+    line.update(_Static.fields)
+    return line
+
+
+def mask(text: str) -> str:
+    """The text without whole phone numbers or tokens."""
+    return _DIGITS.sub(lambda found: "…" + found.group()[-2:], _TOKEN.sub("sbd_…", text))
+
+
+class _Bridge(logging.Handler):
+    """Lines of libraries, in our form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        structlog.get_logger().log(
+            record.levelno, "library", logger=record.name, text=record.getMessage(), exc_info=record.exc_info
+        )

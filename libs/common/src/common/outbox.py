@@ -1,0 +1,216 @@
+"""Events that leave with the transaction that made them true.
+
+A row carries a dense sequence per producer and keeps what the broker acknowledged (stream incarnation and sequence),
+so a broker that lost its data is noticed and given again what it no longer has. Rows stay for `RETENTION`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from common import envelope, ids
+from common.db import Database, Tx, Utc
+from common.messages import Event
+
+RETENTION = timedelta(days=7)
+"""How long published rows are kept for a broker, or a subscriber, that lost them."""
+
+_SWEEP_AGE = timedelta(seconds=2)
+_SWEEP_EVERY = 1.0
+_SWEEP_LEASE = timedelta(seconds=5)
+_MEMORY = 20_000
+"""Rows held in memory for the quick way; more are found again in the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One event on its way."""
+
+    seq: int
+    id: str
+    subject: str
+    body: bytes
+
+
+def tables(metadata: sa.MetaData) -> tuple[sa.Table, sa.Table]:
+    """The two tables of an outbox: its rows, and the producer's own line."""
+    rows = sa.Table(
+        "outbox",
+        metadata,
+        sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("id", sa.String(64), nullable=False, unique=True),
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("created_at", Utc, nullable=False),
+        sa.Column("incarnation", sa.String(64)),
+        sa.Column("stream_seq", sa.BigInteger),
+        sa.Index(
+            "outbox_open",
+            "seq",
+            sqlite_where=sa.text("stream_seq IS NULL"),
+            postgresql_where=sa.text("stream_seq IS NULL"),
+        ),
+        sa.Index("outbox_stream_seq", "stream_seq"),
+    )
+    producer = sa.Table(
+        "outbox_producer",
+        metadata,
+        sa.Column("name", sa.String(64), primary_key=True),
+        sa.Column("last_seq", sa.BigInteger, nullable=False),
+        sa.Column("sweeper", sa.String(64)),
+        sa.Column("sweeper_until", Utc),
+    )
+    return rows, producer
+
+
+_rows, _producer = tables(sa.MetaData())
+
+
+class Outbox:
+    """Stages events at commit and hands them to the relay: at once from memory, later from the table."""
+
+    def __init__(self, database: Database, producer: str) -> None:
+        self.producer = producer
+        self._database = database
+        self._me = ids.random("relay")
+        self._fresh: deque[Row] = deque(maxlen=_MEMORY)
+        self._wake = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._sweep_all = True
+        self._next_sweep = 0.0
+        database.on_commit(self)
+
+    # in the writer's thread
+
+    def before_commit(self, tx: Tx) -> list[Row]:
+        """Give the staged events their sequence; one staged before keeps its first. Locks the producer last."""
+        events = list({event.id: event for event in tx.staged}.values())
+        locked = sa.select(_producer.c.last_seq).where(_producer.c.name == self.producer).with_for_update()
+        last = tx.execute(locked).scalar()
+        if last is None:
+            tx.execute(sa.insert(_producer), {"name": self.producer, "last_seq": 0})
+            last = 0
+        known = set(tx.execute(sa.select(_rows.c.id).where(_rows.c.id.in_([e.id for e in events]))).scalars())
+        rows = [self._row(event, last + n) for n, event in enumerate((e for e in events if e.id not in known), 1)]
+        if rows:
+            tx.execute(sa.insert(_rows), [_stored(row, tx) for row in rows])
+            tx.execute(sa.update(_producer).where(_producer.c.name == self.producer).values(last_seq=rows[-1].seq))
+        return rows
+
+    def after_commit(self, written: list[Row]) -> None:
+        """Let the relay have them without a look at the table."""
+        self._fresh.extend(written)
+        self._loop.call_soon_threadsafe(self._wake.set)
+
+    def _row(self, event: Event, seq: int) -> Row:
+        return Row(seq, event.id, event.subject, envelope.encode(event, producer=self.producer, sequence=seq))
+
+    # for the relay
+
+    async def take(self, limit: int, timeout: float) -> Sequence[Row]:
+        """Rows the broker does not have, oldest first; empty when there are none for `timeout` seconds."""
+        if swept := await self._sweep_if_due(limit):
+            return swept
+        if not self._fresh:
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), timeout)
+        return [self._fresh.popleft() for _ in range(min(limit, len(self._fresh)))]
+
+    async def acknowledged(self, rows: Sequence[Row], incarnation: str, last_seq: int) -> None:
+        """Remember where the broker put them: `rows` end at stream sequence `last_seq` at the latest."""
+        done = sa.update(_rows).where(_rows.c.seq.in_([row.seq for row in rows]))
+        placed = done.values(incarnation=incarnation, stream_seq=last_seq)
+        await self._database.write(lambda tx: tx.execute(placed).rowcount)
+
+    async def forget_beyond(self, incarnation: str, last_seq: int) -> int:
+        """The broker is another, or ends before what it acknowledged: give out again what it lacks; says how many."""
+        lost = (_rows.c.stream_seq.is_not(None)) & (
+            (_rows.c.incarnation != incarnation) | (_rows.c.stream_seq > last_seq)
+        )
+
+        def forget(tx: Tx) -> int:
+            return tx.execute(sa.update(_rows).where(lost).values(incarnation=None, stream_seq=None)).rowcount
+
+        count = await self._database.write(forget)
+        self._sweep_all = self._sweep_all or count > 0
+        return count
+
+    async def backlog(self) -> tuple[int, float]:
+        """How many rows wait, and the age of the oldest in seconds."""
+
+        def count(tx: Tx) -> tuple[int, float]:
+            waiting = sa.select(sa.func.count(), sa.func.min(_rows.c.created_at)).where(_rows.c.stream_seq.is_(None))
+            count, oldest = list(tx.execute(waiting).one())
+            return count, (tx.now - oldest).total_seconds() if oldest else 0.0
+
+        return await self._database.read(count)
+
+    async def prune(self) -> int:
+        """Delete published rows past `RETENTION`, a thousand at a time so that nobody waits."""
+
+        def delete(tx: Tx) -> int:
+            old = (
+                sa.select(_rows.c.seq)
+                .where(_rows.c.created_at < tx.now - RETENTION, _rows.c.stream_seq.is_not(None))
+                .order_by(_rows.c.seq)
+                .limit(1000)
+            )
+            return tx.execute(sa.delete(_rows).where(_rows.c.seq.in_(old))).rowcount
+
+        deleted = await self._database.write(delete)
+        return deleted + (await self.prune() if deleted == 1000 else 0)
+
+    async def _sweep_if_due(self, limit: int) -> Sequence[Row]:
+        """Everything open at the start and after a loss; else, once a second, what has waited too long."""
+        if self._sweep_all:
+            rows = await self._sweep(limit, timedelta(0))
+            self._sweep_all = len(rows) == limit
+            return rows
+        if time.monotonic() < self._next_sweep:
+            return []
+        self._next_sweep = time.monotonic() + _SWEEP_EVERY
+        return await self._sweep(limit, _SWEEP_AGE)
+
+    async def _sweep(self, limit: int, age: timedelta) -> list[Row]:
+        """Old open rows, if no other replica is sweeping: what a dead one left, or a broker lost."""
+
+        def find(tx: Tx) -> list[Row]:
+            oldest_first = (
+                sa.select(_rows.c.seq, _rows.c.id, _rows.c.subject, _rows.c.body)
+                .where(_rows.c.stream_seq.is_(None), _rows.c.created_at <= tx.now - age)
+                .order_by(_rows.c.seq)
+                .limit(limit)
+            )
+            found = [Row(row.seq, row.id, row.subject, row.body) for row in tx.execute(oldest_first)]
+            return found if found and self._hold_sweep(tx) else []
+
+        if not await self._database.read(_any_open):
+            return []
+        return await self._database.write(find)
+
+    def _hold_sweep(self, tx: Tx) -> bool:
+        mine = (_producer.c.sweeper == self._me) | (_producer.c.sweeper_until < tx.now) | _producer.c.sweeper.is_(None)
+        held = tx.execute(
+            sa.update(_producer)
+            .where(_producer.c.name == self.producer, mine)
+            .values(sweeper=self._me, sweeper_until=tx.now + _SWEEP_LEASE)
+        )
+        return held.rowcount == 1
+
+
+def _any_open(tx: Tx) -> Any:
+    return tx.execute(sa.select(_rows.c.seq).where(_rows.c.stream_seq.is_(None)).limit(1)).first()
+
+
+def _stored(row: Row, tx: Tx) -> dict[str, Any]:
+    return {"seq": row.seq, "id": row.id, "subject": row.subject, "body": row.body, "created_at": tx.now}

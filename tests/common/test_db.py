@@ -1,0 +1,79 @@
+"""The database behind two verbs, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import sqlalchemy as sa
+from common.db import Database, Tx, Utc, from_micros, to_micros
+from hypothesis import given
+from hypothesis import strategies as st
+
+metadata = sa.MetaData()
+things = sa.Table("things", metadata, sa.Column("n", sa.Integer, primary_key=True), sa.Column("at", Utc))
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = Database(database_url)
+    metadata.create_all(database.engine)
+    yield database
+    await database.close()
+
+
+def adding(n: int) -> object:
+    return lambda tx: tx.execute(sa.insert(things), {"n": n, "at": tx.now}).rowcount
+
+
+def all_things(tx: Tx) -> list[int]:
+    return list(tx.execute(sa.select(things.c.n).order_by(things.c.n)).scalars())
+
+
+async def test_writes_asked_for_at_once_are_all_committed(database: Database) -> None:
+    await asyncio.gather(*(database.write(adding(n)) for n in range(300)))  # type: ignore[arg-type]
+    assert await database.read(all_things) == list(range(300))
+
+
+async def test_one_that_fails_in_a_group_leaves_the_others_committed(database: Database) -> None:
+    await database.write(adding(7))  # type: ignore[arg-type]
+    results = await asyncio.gather(*(database.write(adding(n)) for n in range(20)), return_exceptions=True)  # type: ignore[arg-type]
+    assert [n for n, result in enumerate(results) if isinstance(result, Exception)] == [7]
+    assert await database.read(all_things) == list(range(20))
+
+
+async def test_a_function_that_raises_leaves_nothing(database: Database) -> None:
+    def half(tx: Tx) -> None:
+        tx.execute(sa.insert(things), {"n": 1, "at": tx.now})
+        raise KeyError("half way")
+
+    with pytest.raises(KeyError):
+        await database.write(half)
+    assert await database.read(all_things) == []
+
+
+async def test_times_come_back_as_they_went_in(database: Database) -> None:
+    def keep(tx: Tx) -> object:
+        tx.execute(sa.insert(things), {"n": 1, "at": tx.now})
+        return tx.now
+
+    now = await database.write(keep)
+    assert await database.read(lambda tx: tx.execute(sa.select(things.c.at)).scalar()) == now
+
+
+async def test_concurrent_increments_are_never_lost(database: Database) -> None:
+    await database.write(adding(0))  # type: ignore[arg-type]
+    other = Database(str(database.url.render_as_string(hide_password=False)))
+
+    def move(tx: Tx) -> int:
+        return tx.execute(sa.update(things).values(n=things.c.n + 1)).rowcount
+
+    await asyncio.gather(*(one.write(move) for one in (database, other) for _ in range(100)))
+    await other.close()
+    assert await database.read(all_things) == [200]
+
+
+@given(st.integers(min_value=0, max_value=4_000_000_000_000_000))
+def test_micros_and_times_are_the_same_thing(micros: int) -> None:
+    assert to_micros(from_micros(micros)) == micros

