@@ -1,4 +1,4 @@
-"""A small agent on a phone number: it waits for texts, answers them and acknowledges them. No model, no Switchboard code.
+"""A small agent on a phone number: waits for texts, answers, acknowledges. No model, no code of ours.
 
     python examples/concierge/concierge.py --url http://127.0.0.1:8401/mcp --token-file agent.token
 
