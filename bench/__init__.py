@@ -1,0 +1,1 @@
+"""Benchmarks: ratios to a floor of the same durability, taken in the same run."""
