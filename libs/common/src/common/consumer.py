@@ -66,6 +66,7 @@ class Consumer:
         self._in_flight = in_flight
         self._asked = 0
         self._heard = 0.0
+        self._doubted = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._inbox = ""
@@ -81,7 +82,7 @@ class Consumer:
                 try:
                     if not declared:
                         await self._declare()
-                        self._asked, self._heard, declared = 0, time.monotonic(), True
+                        self._asked, self._heard, self._doubted, declared = 0, time.monotonic(), False, True
                     declared = await self._keep_asking()
                 except (NatsError, TimeoutError, OSError, Unavailable) as error:
                     log.warning("consumer_waits_for_broker", durable=self.durable, error=repr(error))
@@ -106,7 +107,8 @@ class Consumer:
         self._wake.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), _SILENCE / 2)
-        return self._asked == 0 or time.monotonic() - self._heard < _SILENCE or await self._exists()
+        silent = self._asked > 0 and time.monotonic() - self._heard > _SILENCE
+        return await self._exists() if silent or self._doubted else True
 
     async def _ask(self, count: int) -> None:
         request = {"batch": count, "expires": int(_EXPIRES * 1e9), "idle_heartbeat": int(_SILENCE / 2 * 1e9)}
@@ -137,27 +139,28 @@ class Consumer:
         if status != "100":
             self._asked = 0
             self._wake.set()
-        if status in ("503", "404", "409"):
-            self._heard = 0.0
+        self._doubted = self._doubted or status in ("404", "409", "503")
 
     async def _exists(self) -> bool:
         reply = await self._client.request(f"$JS.API.CONSUMER.INFO.{EVENTS}.{self.durable}", b"", timeout=2)
         if "error" in orjson.loads(reply.data):
             return False
-        self._asked, self._heard = 0, time.monotonic()
+        self._asked, self._heard, self._doubted = 0, time.monotonic(), False
         return True
 
     async def _declare(self) -> None:
+        """With its one subject in the request too: the broker then checks that the user was granted that reading."""
+        only = self._subjects[0] if len(self._subjects) == 1 else ""
         config = {
             "durable_name": self.durable,
-            "filter_subjects": self._subjects,
+            **({"filter_subject": only} if only else {"filter_subjects": self._subjects}),
             "ack_policy": "explicit",
             "ack_wait": int(_ACK_WAIT * 1e9),
             "max_deliver": DELIVERIES,
             "max_ack_pending": 4096,
             "deliver_policy": "all",
         }
-        subject = f"$JS.API.CONSUMER.CREATE.{EVENTS}.{self.durable}"
+        subject = f"$JS.API.CONSUMER.CREATE.{EVENTS}.{self.durable}" + (f".{only}" if only else "")
         body = orjson.dumps({"stream_name": EVENTS, "config": config})
         answer = orjson.loads((await self._client.request(subject, body, timeout=5)).data)
         if error := answer.get("error"):
