@@ -46,14 +46,24 @@ def _configs() -> list[StreamConfig]:
 
 async def declare(js: JetStreamContext, *, replicas: int = 1) -> list[str]:
     """Create or update every stream and bucket; gives the names of those that were missing."""
+    created = await declare_missing(js, replicas=replicas)
+    for config in _configs():
+        if config.name not in created:
+            await js.update_stream(_stored(config, replicas))
+    return created
+
+
+async def declare_missing(js: JetStreamContext, *, replicas: int = 1) -> list[str]:
+    """Create what a broker lost and leave the rest as it is; gives the names of those that were missing."""
     created = []
     for config in _configs():
-        wanted = config.evolve(storage=StorageType.FILE, num_replicas=replicas)
         try:
             await js.stream_info(str(config.name))
         except NotFoundError:
-            await js.add_stream(wanted)
+            await js.add_stream(_stored(config, replicas))
             created.append(str(config.name))
-        else:
-            await js.update_stream(wanted)
     return created
+
+
+def _stored(config: StreamConfig, replicas: int) -> StreamConfig:
+    return config.evolve(storage=StorageType.FILE, num_replicas=replicas)

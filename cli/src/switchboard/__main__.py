@@ -1,0 +1,5 @@
+"""`python -m switchboard`."""
+
+from switchboard.main import app
+
+app()
