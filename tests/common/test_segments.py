@@ -25,7 +25,8 @@ from hypothesis import strategies as st
         ("ж" * 135, 3),
         ("😀" * 35, 1),
         ("😀" * 36, 2),
-        ("ж" + "😀" * 66, 3),  # a pair is not split either: 67 units hold one letter and 33 pairs, or 33 pairs
+        ("ж" + "😀" * 66, 2),
+        ("😀" * 67, 3),  # a pair is not split: 33 in a part, and one unit of it stays empty
         ("a" * 1600, 11),
     ],
 )
