@@ -18,7 +18,15 @@ _STATUS: tuple[tuple[type[SwitchboardError], int, str], ...] = (
     (Unavailable, 503, "Not available now"),
     (Unknown, 502, "Outcome unknown"),
 )
-_REJECTED_AS = {"invalid": 400, "unauthorised": 401, "forbidden": 403, "too_large": 413, "rate_limited": 429}
+_REJECTED_AS = {
+    "invalid": 400,
+    "unauthorised": 401,
+    "forbidden": 403,
+    "wrong_method": 405,
+    "too_large": 413,
+    "wrong_type": 415,
+    "rate_limited": 429,
+}
 """Codes of `Rejected` that HTTP has a status of its own for."""
 
 

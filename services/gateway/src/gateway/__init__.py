@@ -1,1 +1,1 @@
-"""gateway"""
+"""The door for provider webhooks: verify, translate, commit to the local spool, answer. It knows no rules."""

@@ -1,0 +1,215 @@
+"""Appends events durably and hands them to the relay. Says `Unavailable` when the disk does not take them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+import structlog
+
+from common.errors import Unavailable
+from common.messages import Event
+from common.outbox import Row
+from common.spool.file import Mark, SpoolFile
+
+GROUP = 128
+"""Most events of one commit."""
+
+_MEMORY = 20_000
+"""Rows held for the relay in memory; more are read back from the file."""
+
+_MARK_AFTER = 0.1
+"""Seconds an acknowledgement may wait for an append to be written with; a crash only publishes those rows again."""
+
+_HOUSEKEEPING = 600.0
+
+T = TypeVar("T")
+P = ParamSpec("P")
+Waiting = tuple[Event, "asyncio.Future[bool]"]
+log = structlog.get_logger()
+
+
+class Spool:
+    """A `relay.Source` that anyone on the loop may append to. One thread owns the file; it commits whatever waits."""
+
+    def __init__(self, file: SpoolFile) -> None:
+        self.producer = file.producer
+        self.drained = asyncio.Event()
+        self._file = file
+        self._loop = asyncio.get_running_loop()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._waiting: list[Waiting] = []
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._last = file.last
+        self._mark = self._written = file.mark
+        self._given = file.mark.position
+        self._checked = False
+        self._fresh: deque[Row] = deque(maxlen=_MEMORY)
+        self._wake = asyncio.Event()
+        self._mark_timer: asyncio.TimerHandle | None = None
+
+    # for the edge
+
+    async def append(self, event: Event) -> bool:
+        """Durable when this returns; False when the same id was there already. `Unavailable` when it is not durable."""
+        future: asyncio.Future[bool] = self._loop.create_future()
+        self._waiting.append((event, future))
+        self._write_soon()
+        return await future
+
+    async def ping(self) -> None:
+        """For health: a real write, committed."""
+        try:
+            await self._in_thread(self._file.probe)
+        except sqlite3.Error as error:
+            raise _unavailable(error) from error
+
+    async def housekeeping(self) -> None:
+        """Prune for ever."""
+        while True:
+            await self.prune()
+            await asyncio.sleep(_HOUSEKEEPING)
+
+    async def prune(self) -> None:
+        """Delete what was published and kept long enough, in steps that delay no append for long."""
+        while await self._in_thread(self._file.prune):
+            pass
+
+    async def close(self) -> None:
+        """Finish what was asked, then let go of the file."""
+        while self._waiting or not self._idle.is_set():
+            await self._idle.wait()
+        if self._mark_timer is not None:
+            self._mark_timer.cancel()
+        with contextlib.suppress(sqlite3.Error):
+            await self._in_thread(self._file.commit, [], self._mark)
+        await self._in_thread(self._file.close)
+        self._thread.shutdown()
+
+    # for the relay
+
+    async def take(self, limit: int, timeout: float) -> Sequence[Row]:
+        """Rows the broker does not have, in order; empty when none came for `timeout` seconds."""
+        if self._given >= self._last:
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), timeout)
+        while self._fresh and self._fresh[0].seq <= self._given:
+            self._fresh.popleft()
+        missing = (self._fresh[0].seq if self._fresh else self._last + 1) - self._given - 1
+        if missing:
+            rows = await self._in_thread(self._file.read, self._given, min(limit, missing))
+        else:
+            rows = [self._fresh.popleft() for _ in range(min(limit, len(self._fresh)))]
+        if rows:
+            self._given = rows[-1].seq
+        return rows
+
+    async def acknowledged(self, rows: Sequence[Row], incarnation: str, last_seq: int) -> None:
+        """Remember how far the broker is. Rows out of turn change nothing: a replay gives them again."""
+        if rows[0].seq <= self._mark.position + 1 <= rows[-1].seq:
+            self._set_mark(Mark(rows[-1].seq, incarnation, max(last_seq, self._mark.stream_seq)))
+
+    async def forget_beyond(self, incarnation: str, last_seq: int) -> int:
+        """Go back to the oldest row kept when the broker is another, or ends before what it acknowledged."""
+        lost = 0
+        if self._mark.position and (self._mark.incarnation != incarnation or self._mark.stream_seq > last_seq):
+            oldest = await self._in_thread(self._file.first)
+            start = oldest[0] - 1 if oldest else self._last
+            lost = self._mark.position - start
+            self._given = start
+            self._set_mark(Mark(start, incarnation, 0))
+        self._checked = True
+        self._note_drained()
+        return max(0, lost)
+
+    async def backlog(self) -> tuple[int, float]:
+        """Rows the broker does not have, and the age of the oldest in seconds."""
+        rows = self._last - self._mark.position
+        oldest = await self._in_thread(self._file.first, self._mark.position) if rows else None
+        return rows, oldest[1] if oldest else 0.0
+
+    # the one writer
+
+    def _write_soon(self) -> None:
+        """After the callbacks that are ready now, so that they share the commit."""
+        if self._idle.is_set():
+            self._idle.clear()
+            self._loop.call_soon(self._write)
+
+    def _write(self) -> None:
+        group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
+        mark = self._mark
+
+        def hand_back(done: Future[list[Row | Exception | None]]) -> None:
+            self._loop.call_soon_threadsafe(self._written_down, group, mark, done)
+
+        self._thread.submit(self._store, [event for event, _ in group], mark).add_done_callback(hand_back)
+
+    def _store(self, events: list[Event], mark: Mark) -> list[Row | Exception | None]:
+        """In the writer's thread. An event that no disk could store fails alone."""
+        try:
+            return list(self._file.commit(events, mark))
+        except sqlite3.Error:
+            raise
+        except Exception as error:
+            if len(events) == 1:
+                return [error]
+            return [outcome for event in events for outcome in self._store([event], mark)]
+
+    def _written_down(self, group: list[Waiting], mark: Mark, done: Future[list[Row | Exception | None]]) -> None:
+        self._idle.set()
+        if self._waiting:
+            self._write_soon()
+        error = done.exception()
+        if error is None:
+            self._written = mark
+            self._settle(group, done.result())
+        else:
+            log.error("spool_not_written", error=repr(error), events=len(group))
+            refusal = _unavailable(error)
+            self._settle(group, [refusal] * len(group))
+
+    def _settle(self, group: list[Waiting], outcomes: Sequence[Row | Exception | None]) -> None:
+        for (_, future), outcome in zip(group, outcomes, strict=True):
+            if isinstance(outcome, Row):
+                self._fresh.append(outcome)
+                self._last = outcome.seq
+            if future.done():
+                continue
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome is not None)
+        if self._given < self._last:
+            self.drained.clear()
+            self._wake.set()
+
+    def _set_mark(self, mark: Mark) -> None:
+        """It is written with the next append, or soon without."""
+        self._mark = mark
+        self._note_drained()
+        if self._mark_timer is None:
+            self._mark_timer = self._loop.call_later(_MARK_AFTER, self._write_mark)
+
+    def _write_mark(self) -> None:
+        self._mark_timer = None
+        if self._mark != self._written:
+            self._write_soon()
+
+    def _note_drained(self) -> None:
+        if self._checked and self._mark.position >= self._last:
+            self.drained.set()
+
+    async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.wrap_future(self._thread.submit(work, *args, **kwargs))
+
+
+def _unavailable(error: BaseException) -> Unavailable:
+    return Unavailable(f"the spool cannot commit: {error}", code="spool", retry_after=5.0)

@@ -1,0 +1,124 @@
+"""What comes in over HTTP. The webhooks are bare ASGI, since most of a request's time would be a framework's.
+
+It commits before it answers and depends on nothing but its own disk.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from common import problems
+from common.crash import crash
+from common.errors import SwitchboardError
+from common.metrics import HTTP, HTTP_SECONDS
+from common.spool import Spool
+from fastapi import FastAPI, Request, Response
+
+from gateway.domain import Admission
+from gateway.metrics import WEBHOOKS
+from gateway.requests import Gone, Receive, read
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+_PATH = re.compile(r"/webhooks/([A-Za-z0-9_-]{1,64})/(?:(sms)|(status)/([A-Za-z0-9_-]{1,64}))")
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer, ready to send, and what to count it as."""
+
+    status: int
+    outcome: str
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+_NOTED = Reply(204, "stored", [], b"")
+_NOTED_BEFORE = Reply(204, "repeat", [], b"")
+_IGNORED = Reply(204, "ignored", [], b"")
+
+
+class Webhooks:
+    """The hot routes; everything else goes to `rest`."""
+
+    def __init__(self, admission: Admission, spool: Spool, body_limit: int, rest: Any) -> None:
+        self._admission, self._spool, self._limit, self._rest = admission, spool, body_limit, rest
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        """Answer one request and account for it."""
+        found = _PATH.fullmatch(scope["path"]) if scope["type"] == "http" else None
+        if found is None:
+            await self._rest(scope, receive, send)
+            return
+        started = time.perf_counter()
+        route, kind, _, attempt = found.groups()
+        try:
+            reply = await self._take(route, attempt, scope, receive)
+        except Gone:
+            return
+        await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+        await send({"type": "http.response.body", "body": reply.body})
+        crash("g3")
+        _account(kind or "status", reply, time.perf_counter() - started)
+
+    async def _take(self, route: str, attempt: str | None, scope: dict[str, Any], receive: Receive) -> Reply:
+        try:
+            webhook = await read(scope, receive, self._limit)
+            if attempt is None:
+                provider, sms = self._admission.sms(route, webhook)
+                crash("g1")
+                new = await self._spool.append(sms)
+                crash("g2")
+                answer = provider.taken
+                return _reply(answer.status, "stored" if new else "repeat", answer.content_type, answer.body)
+            report = self._admission.status(route, attempt, webhook)
+            if report is None:
+                return _IGNORED
+            crash("g1")
+            new = await self._spool.append(report)
+            crash("g2")
+            return _NOTED if new else _NOTED_BEFORE
+        except SwitchboardError as error:
+            refusal = problems.of(error)
+            return Reply(refusal.status, getattr(error, "reason", error.code), _encoded(refusal.headers), refusal.body)
+        except Gone:
+            raise
+        except Exception:
+            log.exception("webhook_failed")
+            return _reply(
+                500, "failed", problems.CONTENT_TYPE, problems.problem(500, "internal", "Failed", "it is logged")
+            )
+
+
+def rest() -> FastAPI:
+    """The pages that are not in a hurry. Unknown ones answer a problem."""
+    app = FastAPI(title="Switchboard gateway", docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.exception_handler(404)
+    async def unknown(request: Request, error: Exception) -> Response:
+        body = problems.problem(404, "not_found", "Not found", "there is no such page")
+        return Response(body, 404, media_type=problems.CONTENT_TYPE)
+
+    return app
+
+
+def _reply(status: int, outcome: str, content_type: str, body: bytes) -> Reply:
+    return Reply(status, outcome, [(b"content-type", content_type.encode())], body)
+
+
+def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+def _account(kind: str, reply: Reply, seconds: float) -> None:
+    HTTP.labels(kind, str(reply.status)).inc()
+    HTTP_SECONDS.labels(kind).observe(seconds)
+    WEBHOOKS.labels(kind, reply.outcome).inc()
+    log.info("webhook", kind=kind, status=reply.status, outcome=reply.outcome, ms=round(seconds * 1e3, 1))

@@ -1,0 +1,1 @@
+"""What each provider's webhooks look like; one file a vendor."""

@@ -1,0 +1,68 @@
+"""Reads one HTTP request into a webhook: bounded, UTF-8, form-encoded. Refuses everything else before looking at it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from gateway.providers.port import Webhook
+from gateway.refusals import Refused
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+_FORM = b"application/x-www-form-urlencoded"
+_MOST_FIELDS = 1000
+
+
+class Gone(Exception):
+    """The sender hung up before the end of its request: nobody waits for an answer."""
+
+
+async def read(scope: dict[str, Any], receive: Receive, limit: int) -> Webhook:
+    """The request with its parameters, from the form of a POST or the query of a GET."""
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    query: bytes = scope["query_string"]
+    target = (scope["raw_path"] + b"?" + query if query else scope["raw_path"]).decode("latin-1")
+    method: str = scope["method"]
+    if method == "GET":
+        return Webhook(method, target, headers, _parsed(query))
+    if method != "POST":
+        raise Refused("use POST, or GET where the provider is set so", code="wrong_method")
+    if _announced(headers) > limit:
+        raise _too_large(limit)
+    if not headers.get(b"content-type", b"").lower().startswith(_FORM):
+        raise Refused(f"send {_FORM.decode()}", code="wrong_type")
+    return Webhook(method, target, headers, _parsed(await _body(receive, limit)))
+
+
+def _announced(headers: dict[bytes, bytes]) -> int:
+    length = headers.get(b"content-length", b"0")
+    return int(length) if length.isdigit() else 0
+
+
+async def _body(receive: Receive, limit: int) -> bytes:
+    body: bytes = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Gone
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit)
+        if not message.get("more_body"):
+            return body
+
+
+def _parsed(form: bytes) -> list[tuple[str, str]]:
+    """Every parameter in order, blank ones too: each is part of the signature."""
+    try:
+        return parse_qsl(form.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+    except UnicodeDecodeError:
+        raise Refused("the parameters are not UTF-8", code="invalid", reason="not_utf8") from None
+    except ValueError:
+        raise Refused(f"more than {_MOST_FIELDS} parameters", code="invalid", reason="too_many_fields") from None
+
+
+def _too_large(limit: int) -> Refused:
+    return Refused(f"the body has more than {limit} bytes", code="too_large")
