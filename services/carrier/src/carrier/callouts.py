@@ -10,9 +10,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import SplitResult, urlencode, urljoin, urlsplit, urlunsplit
-
-import httpx
+from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit, urlunsplit
 
 from carrier.accounts import Account
 from carrier.hosts import HostTable
@@ -20,9 +18,12 @@ from carrier.ledger import Entry, record
 from carrier.overrides import Overrides, read_overrides
 from carrier.signing import signature
 from carrier.store import Store
+from carrier.wire import ConnectFailed, NoReply, Wire, WireReply
 
 MOST_REDIRECTS = 10
 LARGEST_TWIML = 64 * 1024
+# Everything a URL may hold stays as it was configured; only what HTTP cannot carry is escaped.
+URL_CHARS = "!#$%&'()*+,/:;=?@[]~"
 Purpose = Literal["message", "fallback", "redirect", "status"]
 Failure = Literal["ct", "rt", "4xx", "5xx", "host", "size", "redirects"]
 
@@ -59,13 +60,11 @@ class Caller:
 
     def __init__(self, store: Store, hosts: HostTable, repeat_on_timeout: bool) -> None:
         self._store, self._hosts, self._repeat_on_timeout = store, hosts, repeat_on_timeout
-        # A receiver closes idle connections after 5 s at the earliest; leave before it does.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=2)
-        self._client = httpx.AsyncClient(limits=limits, trust_env=False, follow_redirects=False)
+        self._wire = Wire()
 
     async def close(self) -> None:
         """Hang up all connections."""
-        await self._client.aclose()
+        await self._wire.close()
 
     async def ask(self, question: Question) -> Answer:
         """Send a question, again if its rules say so; each try is in the ledger."""
@@ -115,17 +114,16 @@ class Caller:
         if address is None or parts.scheme not in ("http", "https"):
             return Answer(failure="host", code=11210, reason=f"Host {parts.hostname or '(none)'} is not known here")
         content = urlencode(list(form)).encode() if form is not None else None
-        target = urlunsplit(("http", address, parts.path or "/", parts.query, ""))
-        timeout = httpx.Timeout(overrides.read_ms / 1000, connect=overrides.connect_ms / 1000, pool=None)
+        target = quote(urlunsplit(("", "", parts.path or "/", parts.query, "")), safe=URL_CHARS)
+        sent = headers | _host_headers(parts)
+        times = (overrides.connect_ms / 1000, overrides.read_ms / 1000)
         try:
             async with asyncio.timeout(max(0.001, deadline - time.monotonic())):
-                response = await self._client.request(
-                    method, target, headers=headers | _host_headers(parts), content=content, timeout=timeout
-                )
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                response = await self._wire.request(address, method, target, sent, content, *times)
+        except ConnectFailed as error:
             return Answer(failure="ct", code=11205, reason=f"Cannot connect: {error}", address=address)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            return Answer(failure="rt", code=11200, reason=f"No answer: {type(error).__name__}", address=address)
+        except (NoReply, TimeoutError) as error:
+            return Answer(failure="rt", code=11200, reason=f"No answer: {error}", address=address)
         return _answer(response, address)
 
     async def _remember(self, question: Question, answer: Answer, attempt: int, seconds: float) -> None:
@@ -138,12 +136,12 @@ class Caller:
         await self._store.write(lambda conn: record(conn, entry))
 
 
-def _answer(response: httpx.Response, address: str) -> Answer:
-    status, kind = response.status_code, response.headers.get("content-type", "")
-    if len(response.content) > LARGEST_TWIML and kind.startswith(("text/", "application/xml")):
+def _answer(response: WireReply, address: str) -> Answer:
+    status, kind = response.status, response.headers.get("content-type", "")
+    if len(response.body) > LARGEST_TWIML and kind.startswith(("text/", "application/xml")):
         return Answer(status, failure="size", code=11750, reason="Answer larger than 64 KB", address=address)
     if 200 <= status < 300:
-        return Answer(status, response.content, kind, address=address)
+        return Answer(status, response.body, kind, address=address)
     if 300 <= status < 400:
         target = response.headers.get("location", "")
         return Answer(status, failure="4xx", code=11200, reason=target, address=address)
