@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import sqlalchemy as sa
-from common.db import Database, Tx, Utc, from_micros, to_micros
+from common.db import Database, Tx, Utc, from_micros, insert_or_ignore, to_micros
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +72,13 @@ async def test_concurrent_increments_are_never_lost(database: Database) -> None:
     await asyncio.gather(*(one.write(move) for one in (database, other) for _ in range(100)))
     await other.close()
     assert await database.read(all_things) == [200]
+
+
+async def test_an_insert_that_is_ignored_says_so(database: Database) -> None:
+    def put(tx: Tx) -> int:
+        return tx.execute(insert_or_ignore(tx, things), {"n": 1, "at": tx.now}).rowcount
+
+    assert [await database.write(put), await database.write(put)] == [1, 0]
 
 
 @given(st.integers(min_value=0, max_value=4_000_000_000_000_000))

@@ -247,7 +247,8 @@ class Database:
 def insert_or_ignore(tx: Tx, table: sa.Table) -> sa.Insert:
     """An insert that leaves a row already there as it is (`rowcount` 0), on either database."""
     insert = postgresql.insert if tx.postgres else sqlite.insert
-    return insert(table).on_conflict_do_nothing()
+    # Without the option SQLAlchemy forgets an insert's count on PostgreSQL, and every row would look like a repeat.
+    return insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 
 
 def _passing(error: BaseException) -> bool:
