@@ -21,6 +21,13 @@ class AlertRaised(Event, subject="audit.v1.alert.raised"):
     subject_id: str = ""
 
 
+class PayloadErased(Event, subject="audit.v1.payload.erased"):
+    """The stored payload of an event was erased for `reason`; its entry stays in the chain."""
+
+    event: str
+    reason: str
+
+
 class AlertLine(Value):
     """An alert in a list."""
 
