@@ -86,7 +86,7 @@ SERVICES: dict[str, Grant] = {
             "number-released": provisioning.NumberReleased.pattern(),
         },
     ),
-    "audit": Grant(publishes=_of(audit), reads={"chain": ALL_EVENTS}),
+    "audit": Grant(publishes=_of(audit), reads={"chain": ALL_EVENTS, "alerts": audit.AlertRaised.pattern()}),
     "mcp-edge": Grant(hears=(messages.MessageReceived.pattern(),), asks_for_tokens=True, follows=(DIRECTORY,)),
 }
 
