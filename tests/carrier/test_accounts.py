@@ -1,5 +1,7 @@
 """Credentials, subaccounts, suspension and closing."""
 
+from collections.abc import Callable
+
 import httpx
 import pytest
 from twilio.base.exceptions import TwilioRestException
@@ -49,10 +51,11 @@ def test_a_suspended_account_cannot_buy_or_send_but_keeps_its_numbers(carrier: R
     client = carrier.client(account_sid=sub.sid)
     number = client.incoming_phone_numbers.create(area_code="206")
     parent.api.accounts(sub.sid).update(status="suspended")
-    for attempt in (
+    attempts: list[Callable[[], object]] = [
         lambda: client.incoming_phone_numbers.create(area_code="206"),
         lambda: client.messages.create(to="+12025550188", from_=number.phone_number, body="hi"),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(TwilioRestException) as refusal:
             attempt()
         assert (refusal.value.status, refusal.value.code) == (403, 10001)
