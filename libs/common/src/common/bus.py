@@ -201,12 +201,15 @@ class Bus:
 
     # asking
 
-    async def order(self, order: Order[R], *, total: float = ORDER_TOTAL) -> R:
-        """Ask until answered, with the same id, for `total` seconds; then `Unavailable` with code `pending`."""
+    async def order(self, order: Order[R], *, total: float = ORDER_TOTAL, attempt: float = ORDER_TRY) -> R:
+        """Ask until answered, with the same id, for `total` seconds; then `Unavailable` with code `pending`.
+
+        `attempt` is how long one try waits: longer for an order that takes its time and whose answer carries a secret.
+        """
         deadline = time.monotonic() + total
         while True:
             try:
-                return await self._ask(order, min(ORDER_TRY, max(0.05, deadline - time.monotonic())))
+                return await self._ask(order, min(attempt, max(0.05, deadline - time.monotonic())))
             except _NoAnswer:
                 if time.monotonic() >= deadline:
                     raise Unavailable(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,13 @@ class Publisher:
         except (NatsError, JetStreamError, TimeoutError, OSError) as error:
             raise Unavailable(f"the broker did not take snapshot {revision}: {error!r}", code="bus") from error
 
+    async def current(self) -> int:
+        """The revision the broker has; 0 when it has none. Raises `Unavailable` without a broker."""
+        try:
+            return await _head_revision(await self._bus.client.jetstream().key_value(self._bucket))
+        except (NatsError, JetStreamError, TimeoutError, OSError) as error:
+            raise Unavailable(f"the broker does not show its snapshot: {error!r}", code="bus") from error
+
     async def beat(self, revision: int) -> None:
         """Say that the owner is alive and this is its revision."""
         body = orjson.dumps({"revision": revision})
@@ -73,6 +81,7 @@ class Follower:
         self._bus, self._bucket, self._disk, self._accept = bus, bucket, disk, accept
         self.revision = 0
         self._beat_at = 0.0
+        self._behind_at = 0.0
         self._wanted = asyncio.Event()
         self._changed = asyncio.Condition()
         bus.listen(heartbeat_subject(bucket), self._heartbeat)
@@ -87,6 +96,11 @@ class Follower:
     def age(self) -> float:
         """Seconds since the owner was last heard; infinite before the first time."""
         return time.monotonic() - self._beat_at if self._beat_at else float("inf")
+
+    @property
+    def behind(self) -> float:
+        """Seconds since the owner named a revision that is still not here; 0 while there is none."""
+        return time.monotonic() - self._behind_at if self._behind_at else 0.0
 
     async def ready(self) -> None:
         """For health: raises `Unavailable` before a first state is there."""
@@ -121,6 +135,7 @@ class Follower:
     async def _heartbeat(self, message: Msg) -> None:
         self._beat_at = time.monotonic()
         if int(orjson.loads(message.data)["revision"]) > self.revision:
+            self._behind_at = self._behind_at or self._beat_at
             self._wanted.set()
 
     async def _reconnected(self) -> None:
@@ -144,12 +159,13 @@ class Follower:
     def _take(self, revision: int, content: dict[str, Any]) -> None:
         self._accept(revision, content)
         self.revision = revision
+        self._behind_at = 0.0
         log.info("snapshot_loaded", bucket=self._bucket, revision=revision)
 
     def _keep(self, revision: int, content: dict[str, Any]) -> None:
         """On disk whole or not at all."""
         self._disk.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._disk.with_suffix(".new")
+        temporary = self._disk.with_name(f"{self._disk.name}.{os.getpid()}.new")  # replicas share the folder
         temporary.write_bytes(orjson.dumps({"revision": revision, "content": content}))
         temporary.chmod(0o600)
         temporary.replace(self._disk)
