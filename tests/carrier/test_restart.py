@@ -81,6 +81,13 @@ def test_a_setting_that_cannot_be_used_ends_the_start_with_its_name(tmp_path: Pa
     assert "CARRIER_ALLOW_BIND=1" in ended.stderr
 
 
+def test_a_broken_secrets_file_ends_the_start_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "account.json").write_text("{}")
+    env = {**os.environ, "CARRIER_PORT": str(free_port()), "CARRIER_DATA_DIR": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-m", "carrier"], env=env, capture_output=True, text=True, check=False)
+    assert (ended.returncode, "account.json lacks" in ended.stderr) == (2, True)
+
+
 def test_the_command_line_speaks_for_a_person(tmp_path: Path) -> None:
     with running_carrier(tmp_path) as carrier:
         number = str(carrier.client().incoming_phone_numbers.create(area_code="415").phone_number)

@@ -10,18 +10,26 @@ from carrier.app import build
 from carrier.settings import Settings
 
 
+def reasons(error: OSError | ValueError) -> list[str]:
+    """Say which settings or files cannot be used, and why."""
+    if not isinstance(error, ValidationError):
+        return [str(error)]
+    names = ["CARRIER_" + "_".join(str(part) for part in problem["loc"]).upper() for problem in error.errors()]
+    return [f"{name.rstrip('_')}: {problem['msg']}" for name, problem in zip(names, error.errors(), strict=True)]
+
+
 def main() -> int:
     """Run until told to stop; returns the process's exit status."""
     try:
         settings = Settings()
-    except ValidationError as error:
-        for problem in error.errors():
-            name = "CARRIER_" + "_".join(str(part) for part in problem["loc"]).upper()
-            print(f"carrier: {name.rstrip('_')}: {problem['msg']}", file=sys.stderr)  # noqa: T201 - logs come later
+        app = build(settings)
+    except (OSError, ValueError) as error:
+        for line in reasons(error):
+            print(f"carrier: {line}", file=sys.stderr)  # noqa: T201 - logs come later
         return 2
     logs.configure()
     uvicorn.run(
-        build(settings),
+        app,
         host=settings.host,
         port=settings.port,
         loop="uvloop",

@@ -33,6 +33,8 @@ def load(settings: Settings) -> Credentials:
 def _kept_account(path: Path) -> dict[str, str]:
     if path.exists():
         kept: dict[str, str] = orjson.loads(path.read_bytes())
+        if not kept.get("account_sid") or not kept.get("auth_token"):
+            raise ValueError(f"{path} lacks account_sid or auth_token; restore it, or move it away for new ones")
         return kept
     drawn = {"account_sid": "AC" + secrets.token_hex(16), "auth_token": secrets.token_hex(16)}
     _write_secret(path, orjson.dumps(drawn).decode())

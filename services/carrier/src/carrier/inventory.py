@@ -68,12 +68,24 @@ def search(
     """
     blocks = [block for block in BLOCKS if block.country == country and block.kind == kind]
     blocks = [block for block in blocks if _in_place(block, filters)]
+    if exact := _whole_number(filters.contains, blocks):
+        yield from (item for item in exact if not sold(item[1]))
+        return
     matches = _pattern(filters.contains)
     for index in range(start, start + SCAN_LIMIT // max(1, len(blocks))):
         for block in blocks:
             number = number_at(block, index)
             if matches(number) and _sellable(block, number) and not sold(number):
                 yield block, number
+
+
+def _whole_number(contains: str, blocks: list[Block]) -> list[tuple[Block, str]]:
+    """Find the number a pattern names in full, with or without its country code; scanning would miss it."""
+    digits = "".join(char for char in contains if char.isdigit())
+    if "*" in contains or len(digits) < 10:
+        return []
+    named = ((block_of(number), number) for number in (f"+{digits}", f"+1{digits}"))
+    return [(block, number) for block, number in named if block in blocks and block is not None]
 
 
 def _in_place(block: Block, filters: Filters) -> bool:

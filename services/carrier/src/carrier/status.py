@@ -23,6 +23,8 @@ class Callbacks:
 
     def of(self, text: Text) -> "Trail":
         """Start the trail of one text; faults are drawn once for all its callbacks."""
+        if not text.status_callback:
+            return Trail(self, {})
         near = (text.sender, text.recipient)
         drawn = {kind: self._faults.draw((kind,), "callbacks", text.account_sid, near) for kind in KINDS}
         return Trail(self, {kind: fault for kind, fault in drawn.items() if fault})

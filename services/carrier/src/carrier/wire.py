@@ -122,7 +122,10 @@ async def _read(reader: asyncio.StreamReader, read_s: float) -> WireReply:
     async with asyncio.timeout(read_s):
         head = await reader.readuntil(b"\r\n\r\n")
     first, *rest = head.decode("latin-1").split("\r\n")
-    status = int(first.split(" ", 2)[1])
+    version, _, rest_of_line = first.partition(" ")
+    if not version.startswith("HTTP/1."):
+        raise ValueError(f"an answer that is not HTTP/1: {first[:40]!r}")
+    status = int(rest_of_line[:3])
     headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in rest)}
     async with asyncio.timeout(read_s):
         return WireReply(status, headers, await _body(reader, status, headers))
