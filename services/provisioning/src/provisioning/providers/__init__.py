@@ -1,0 +1,1 @@
+"""Where numbers come from: the port, and one adapter a vendor."""
