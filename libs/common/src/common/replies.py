@@ -51,7 +51,7 @@ def fingerprint(order: Order[Any]) -> str:
 
 
 def recall(tx: Tx, order: Order[R], *scope: str) -> tuple[R, bool] | None:
-    """The stored reply, and whether another request made it; None for a new intent.
+    """The stored reply, and whether another request made it; None for a new intent. Only reads.
 
     `Conflict` when the key was used with other arguments.
     """
@@ -62,7 +62,6 @@ def recall(tx: Tx, order: Order[R], *scope: str) -> tuple[R, bool] | None:
         raise Conflict("this idempotency_key was used with other arguments; use a new key", code="key_reused")
     mine = row["request"] == order.id
     if order.key_derived and not mine and row["at"] < tx.now - DERIVED_KEYS_COUNT_FOR:
-        tx.execute(sa.delete(_replies).where(_replies.c.id == row["id"]))
         return None
     return type(order).reply.validate_json(row["reply"]), not mine
 
@@ -70,6 +69,9 @@ def recall(tx: Tx, order: Order[R], *scope: str) -> tuple[R, bool] | None:
 def store(tx: Tx, order: Order[R], reply: R, *scope: str, secrets: set[str] | None = None) -> R:
     """Keep the reply for whoever asks again, without its fields named in `secrets`; gives it back whole."""
     bare = reply.model_copy(update=dict.fromkeys(secrets or (), ""))
+    if order.key_derived:
+        outlived = (_replies.c.id == intent(order, *scope)) & (_replies.c.at < tx.now - DERIVED_KEYS_COUNT_FOR)
+        tx.execute(sa.delete(_replies).where(outlived))
     tx.execute(
         sa.insert(_replies),
         {

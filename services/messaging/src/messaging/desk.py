@@ -1,0 +1,103 @@
+"""The desk where agents collect their messages: handed out under a lease, acknowledged, or only read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from common import ids
+from common.catalogue.messages import (
+    AcknowledgeMessages,
+    GetMessages,
+    LeaseMessages,
+    Messages,
+    MessagesAcknowledged,
+    Waiting,
+)
+from common.catalogue.values import Done, Step
+from common.crash import crash
+from common.db import Database, Tx
+from common.errors import NotFound
+
+from messaging.owners import Owners
+from messaging.store import contacts, history, messages, waiting
+
+
+class Desk:
+    """One for all agents; each sees its own messages only."""
+
+    def __init__(self, database: Database, owners: Owners) -> None:
+        self._database, self._owners = database, owners
+
+    async def lease(self, order: LeaseMessages) -> Waiting:
+        """Hand out the oldest messages nobody holds."""
+        await self._require_agent(order.organisation, order.agent)
+        waiting_ = await self._database.write(lambda tx: _hand_out(tx, order))
+        crash("d1")
+        return waiting_
+
+    async def acknowledge(self, order: AcknowledgeMessages) -> Done:
+        """All or nothing: one message of another agent, and none is dealt with."""
+        await self._require_agent(order.organisation, order.agent)
+        done = await self._database.write(lambda tx: _acknowledge(tx, order))
+        crash("d2")
+        return done
+
+    async def read(self, query: GetMessages) -> Messages:
+        """A page of history; nothing changes hands."""
+        await self._require_agent(query.organisation, query.agent)
+        return await self._database.read(lambda tx: _page(tx, query))
+
+    async def _require_agent(self, organisation: str, agent: str) -> None:
+        """`NotFound` for an agent this organisation neither has nor had."""
+        if not await self._database.read(lambda tx: messages.known_agent(tx, organisation, agent)):
+            await self._owners.route_of(organisation, agent)
+
+
+def _hand_out(tx: Tx, order: LeaseMessages) -> Waiting:
+    """A repeated request is given what it was given before."""
+    messages.lock_agent(tx, order.organisation, order.agent)
+    lease = ids.derived("lease", order.id)
+    held = waiting.held_by(tx, order.organisation, order.agent, lease)
+    if held:
+        return _shown(held, lease, before=1)
+    free = waiting.free(tx, order.organisation, order.agent, order.limit)
+    if not free:
+        return Waiting(messages=[], next_lease_ends_at=waiting.next_end(tx, order.organisation, order.agent))
+    until = tx.now + timedelta(seconds=order.lease_seconds)
+    waiting.hold(tx, order.organisation, order.agent, [row.cursor for row in free], lease, until)
+    history.notes(tx, [(row.message, _handed(tx, row)) for row in free])
+    handed = _shown(free, lease, before=0)
+    return handed.model_copy(update={"leased_until": until})
+
+
+def _handed(tx: Tx, row: sa.Row[Any]) -> Step:
+    return Step(at=tx.now, what="handed to the agent", detail=f"time {row.deliveries + 1}")
+
+
+def _shown(rows: list[sa.Row[Any]], lease: str, *, before: int) -> Waiting:
+    """`before`: how many of the counted deliveries are this very one."""
+    shown = [messages.shown(row, row.deliveries - before) for row in rows]
+    return Waiting(messages=shown, lease=lease, leased_until=rows[0].leased_until)
+
+
+def _acknowledge(tx: Tx, order: AcknowledgeMessages) -> Done:
+    wanted = set(order.messages)
+    owned = waiting.owned(tx, order.organisation, order.agent, wanted)
+    if missing := sorted(wanted - owned):
+        raise NotFound(f"no message {missing[0]}; nothing was acknowledged", code="no_message")
+    ended = waiting.end(tx, order.organisation, order.agent, wanted)
+    if ended:
+        history.notes(tx, [(message, Step(at=tx.now, what="acknowledged by the agent")) for message in ended])
+        tx.stage(MessagesAcknowledged.after(order, agent=order.agent, messages=ended))
+    return Done(changed=bool(ended))
+
+
+def _page(tx: Tx, query: GetMessages) -> Messages:
+    if query.thread:
+        contacts.require_thread(tx, query.organisation, query.agent, query.thread)
+    rows = messages.page(tx, query.organisation, query.agent, thread=query.thread, after=query.after, limit=query.limit)
+    shown = [messages.shown(row) for row in rows[: query.limit]]
+    cursor = shown[-1].cursor if shown else query.after
+    return Messages(messages=shown, cursor=cursor, more=len(rows) > query.limit)

@@ -1,0 +1,141 @@
+"""Hands accepted texts to providers: at once when this replica accepted them, else when they have become due.
+
+Texts of one thread go one after another; a shutdown waits for the answers it is owed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from datetime import timedelta
+
+import structlog
+from common.crash import crash
+from common.db import Database, Tx
+from common.errors import Rejected, Unavailable, Unknown
+from sqlalchemy.exc import IntegrityError
+
+from messaging import ledger
+from messaging.ledger import Rules
+from messaging.providers import registry
+from messaging.providers.port import Text
+from messaging.providers.registry import Providers
+from messaging.store import operations
+from messaging.store.operations import Task
+
+_ROOM = 256
+"""Most tasks held in memory: few enough that each is reached well before its lease ends."""
+
+log = structlog.get_logger()
+
+
+class Dispatcher:
+    """Owns the tasks this replica has claimed."""
+
+    def __init__(
+        self, database: Database, providers: Providers, rules: Rules, *, public_url: str, concurrency: int
+    ) -> None:
+        self._database, self._providers, self._rules = database, providers, rules
+        self._public_url = public_url.rstrip("/")
+        self._slots = asyncio.Semaphore(concurrency)
+        self._ready: asyncio.Queue[Task] = asyncio.Queue()
+        self._threads: dict[str, deque[Task]] = {}
+        self._active: set[asyncio.Task[None]] = set()
+        self._held = 0
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a claim lasts."""
+        return self._rules.lease
+
+    @property
+    def room(self) -> int:
+        """How many more tasks may be claimed now."""
+        return max(0, _ROOM - self._held)
+
+    def take(self, task: Task) -> None:
+        """Send this text, which is claimed for us, as soon as its thread and a slot are free."""
+        self._held += 1
+        if task.thread in self._threads:
+            self._threads[task.thread].append(task)
+        else:
+            self._threads[task.thread] = deque()
+            self._ready.put_nowait(task)
+
+    async def run(self) -> None:
+        """Work for ever; when told to stop, finish what is on its way."""
+        try:
+            while True:
+                await self._slots.acquire()
+                try:
+                    task = await self._ready.get()
+                except BaseException:
+                    self._slots.release()
+                    raise
+                working = asyncio.create_task(self._work(task))
+                self._active.add(working)
+                working.add_done_callback(self._active.discard)
+        finally:
+            await asyncio.gather(*self._active, return_exceptions=True)
+
+    async def _work(self, task: Task) -> None:
+        try:
+            await self._send(task)
+        except Exception:  # whatever it was, the claim ends and another look follows
+            log.exception("dispatch_failed", operation=task.operation)
+        finally:
+            self._held -= 1
+            self._slots.release()
+            self._next_of(task.thread)
+
+    def _next_of(self, thread: str) -> None:
+        if self._threads[thread]:
+            self._ready.put_nowait(self._threads[thread].popleft())
+        else:
+            del self._threads[thread]
+
+    async def _send(self, task: Task) -> None:
+        attempt = await self._database.write(lambda tx: ledger.begin(tx, task, self._rules))
+        if attempt is None:
+            return
+        crash("o5")
+        outcome = await self._outcome(self._text(task, attempt), task.provider)
+        crash("o7")
+        await self._settle(attempt, outcome)
+        crash("o8")
+
+    async def _outcome(self, text: Text, provider: str) -> str | Rejected | Unavailable | Unknown:
+        """The provider's id, or which of the three went wrong. A bug in an adapter counts as the worst of them."""
+        try:
+            return await registry.named(self._providers, provider).send(text)
+        except (Rejected, Unavailable, Unknown) as error:
+            return error
+        except Exception as error:
+            log.exception("provider_failed", provider=provider)
+            return Unknown(f"our adapter failed: {error!r}")
+
+    async def _settle(self, attempt: str, outcome: str | Rejected | Unavailable | Unknown) -> None:
+        try:
+            await self._record(attempt, outcome)
+        except IntegrityError:  # the provider gave an id that belongs to another attempt: no proof of this one
+            await self._record(attempt, Unknown("the provider answered with another text's id"))
+
+    async def _record(self, attempt: str, outcome: str | Rejected | Unavailable | Unknown) -> None:
+        def record(tx: Tx) -> None:
+            row = operations.of_attempt(tx, attempt)
+            if row is None:
+                raise RuntimeError(f"attempt {attempt} is gone")
+            if isinstance(outcome, str):
+                ledger.taken(tx, row, outcome, "its answer")
+            elif isinstance(outcome, Rejected):
+                ledger.not_taken(tx, row, outcome.code, outcome.detail)
+            elif isinstance(outcome, Unavailable):
+                ledger.nothing_left(tx, row, outcome)
+            else:
+                ledger.uncertain(tx, row, outcome.detail, self._rules)
+
+        await self._database.write(record)
+
+    def _text(self, task: Task, attempt: str) -> Text:
+        callback = f"{self._public_url}/webhooks/{task.route}/status/{attempt}"
+        return Text(attempt, task.account, task.sender, task.recipient, task.body, callback)

@@ -1,0 +1,1 @@
+"""Decisions of messaging, as functions of their arguments."""

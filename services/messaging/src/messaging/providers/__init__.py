@@ -1,0 +1,1 @@
+"""Providers of texts: the port, the registry, one file a vendor."""

@@ -1,0 +1,103 @@
+"""Messages in both directions, in the order of each agent's own counter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from common.catalogue.messages import InboxMessage
+from common.catalogue.values import Media, Trust
+from common.db import Tx, insert_or_ignore
+from common.errors import NotFound
+
+from messaging.store.tables import agents, messages
+
+
+def next_cursor(tx: Tx, organisation: str, agent: str) -> int:
+    """The next number of this agent's log; taken for good only if the transaction commits, so there is no gap."""
+    mine = (agents.c.organisation == organisation) & (agents.c.agent == agent)
+    bump = sa.update(agents).where(mine).values(last_cursor=agents.c.last_cursor + 1).returning(agents.c.last_cursor)
+    taken = tx.execute(bump).scalar()
+    if taken is None:
+        _begin(tx, organisation, agent)
+        taken = tx.execute(bump).scalar_one()
+    return int(taken)
+
+
+def _begin(tx: Tx, organisation: str, agent: str) -> None:
+    tx.execute(insert_or_ignore(tx, agents), {"organisation": organisation, "agent": agent, "last_cursor": 0})
+
+
+def lock_agent(tx: Tx, organisation: str, agent: str) -> None:
+    """Nobody else hands out this agent's messages until this transaction ends."""
+    if tx.postgres:
+        mine = (agents.c.organisation == organisation) & (agents.c.agent == agent)
+        tx.execute(sa.select(agents.c.agent).where(mine).with_for_update())
+
+
+def known_agent(tx: Tx, organisation: str, agent: str) -> bool:
+    """Whether this agent ever sent or received anything."""
+    mine = (agents.c.organisation == organisation) & (agents.c.agent == agent)
+    return tx.execute(sa.select(agents.c.agent).where(mine)).first() is not None
+
+
+def exists(tx: Tx, message: str) -> bool:
+    """Whether there is a message of this id."""
+    return tx.execute(sa.select(messages.c.message).where(messages.c.message == message)).first() is not None
+
+
+def add(tx: Tx, **values: Any) -> None:
+    """Store a message; its media and trust as JSON texts."""
+    tx.execute(sa.insert(messages), {"media": "[]", "trust": None, "provider_id": "", **values})
+
+
+def set_status(tx: Tx, message: str, status: str) -> None:
+    """Where the message stands now."""
+    tx.execute(sa.update(messages).where(messages.c.message == message).values(status=status))
+
+
+def status_of(tx: Tx, message: str) -> str:
+    """Where the message stands; empty when there is none."""
+    return tx.execute(sa.select(messages.c.status).where(messages.c.message == message)).scalar() or ""
+
+
+def of_organisation(tx: Tx, organisation: str, message: str, agent: str = "") -> sa.Row[Any]:
+    """One message; `NotFound` when it is not this organisation's (and this agent's, if one is named)."""
+    row = tx.execute(sa.select(messages).where(messages.c.message == message)).first()
+    if row is None or row.organisation != organisation or (agent and row.agent != agent):
+        raise no_message(message)
+    return row
+
+
+def no_message(message: str) -> NotFound:
+    """What is said of another's message, as of none."""
+    return NotFound(f"no message {message}", code="no_message")
+
+
+def page(tx: Tx, organisation: str, agent: str, *, thread: str, after: int, limit: int) -> list[sa.Row[Any]]:
+    """An agent's messages after a cursor, of one thread or of all, oldest first; one more than `limit` if there is."""
+    wanted = (messages.c.organisation == organisation) & (messages.c.agent == agent) & (messages.c.cursor > after)
+    if thread:
+        wanted &= messages.c.thread == thread
+    return list(tx.execute(sa.select(messages).where(wanted).order_by(messages.c.cursor).limit(limit + 1)))
+
+
+def shown(row: sa.Row[Any], deliveries: int = 0) -> InboxMessage:
+    """A row as its agent sees it."""
+    return InboxMessage(
+        message=row.message,
+        cursor=row.cursor,
+        thread=row.thread,
+        contact=row.contact,
+        direction=row.direction,
+        channel=row.channel,
+        sender=row.sender,
+        to=row.recipient,
+        body=row.body,
+        media=[Media.model_validate(one) for one in orjson.loads(row.media)],
+        status=row.status,
+        at=row.at,
+        trust=Trust.model_validate_json(row.trust) if row.trust else None,
+        deliveries=deliveries,
+    )

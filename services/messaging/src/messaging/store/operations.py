@@ -1,0 +1,229 @@
+"""The operations ledger's rows: what is to be sent, who holds it, and every attempt at it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from common import ids
+from common.catalogue.values import Channel
+from common.db import Tx, insert_or_ignore
+
+from messaging.store.tables import attempts, messages, operations
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An accepted text as the one who holds it sees it. Changes only count while `fence` is the row's."""
+
+    operation: str
+    fence: int
+    organisation: str
+    agent: str
+    message: str
+    thread: str
+    contact: str
+    channel: Channel
+    route: str
+    provider: str
+    account: str
+    sender: str
+    recipient: str
+    body: str
+    segments: int
+    tries: int
+    deadline: datetime
+    created_at: datetime
+    traceparent: str
+
+
+def add(tx: Tx, task: Task, due_at: datetime) -> bool:
+    """Open an operation; False when there is one of this id."""
+    row = {
+        "operation": task.operation,
+        "organisation": task.organisation,
+        "agent": task.agent,
+        "message": task.message,
+        "route": task.route,
+        "provider": task.provider,
+        "account": task.account,
+        "state": "queued",
+        "due_at": due_at,
+        "fence": task.fence,
+        "tries": 0,
+        "deadline": task.deadline,
+        "created_at": task.created_at,
+        "traceparent": task.traceparent,
+        "looks": 0,
+        "absent": 0,
+        "person_asked": False,
+    }
+    return tx.execute(insert_or_ignore(tx, operations), row).rowcount == 1
+
+
+def due(tx: Tx, limit: int) -> list[sa.Row[Any]]:
+    """Open operations somebody must look at now: id, state and fence, the longest overdue first."""
+    wanted = sa.select(operations.c.operation, operations.c.state, operations.c.fence)
+    return list(tx.execute(wanted.where(operations.c.due_at <= tx.now).order_by(operations.c.due_at).limit(limit)))
+
+
+def claim(tx: Tx, operation: str, fence: int, lease: timedelta) -> bool:
+    """Hold an operation that is due, until the lease ends; False when another was faster."""
+    mine = (operations.c.operation == operation) & (operations.c.fence == fence) & (operations.c.due_at <= tx.now)
+    return tx.execute(sa.update(operations).where(mine).values(fence=fence + 1, due_at=tx.now + lease)).rowcount == 1
+
+
+def task(tx: Tx, operation: str) -> Task:
+    """What there is to send."""
+    row = tx.execute(
+        sa.select(operations, *_OF_MESSAGE)
+        .join(messages, messages.c.message == operations.c.message)
+        .where(operations.c.operation == operation)
+    ).one()
+    return Task(**{name: getattr(row, name) for name in Task.__slots__})
+
+
+def begin(tx: Tx, task: Task, lease: timedelta) -> bool:
+    """From queued to in flight; False when the task is no longer held."""
+    mine = (operations.c.operation == task.operation) & (operations.c.fence == task.fence)
+    begun = sa.update(operations).where(mine, operations.c.state == "queued")
+    return tx.execute(begun.values(state="in_flight", due_at=tx.now + lease, tries=task.tries + 1)).rowcount == 1
+
+
+def add_attempt(tx: Tx, task: Task) -> str:
+    """A request is about to leave; gives the attempt's id."""
+    n = task.tries + 1
+    attempt = ids.derived("attempt", task.operation, str(n))
+    row = {
+        "attempt": attempt,
+        "operation": task.operation,
+        "organisation": task.organisation,
+        "n": n,
+        "state": "in_flight",
+        "provider": task.provider,
+        "account": task.account,
+        "started_at": tx.now,
+        "price_polls": 0,
+    }
+    tx.execute(sa.insert(attempts), row)
+    return attempt
+
+
+def of_attempt(tx: Tx, attempt: str) -> sa.Row[Any] | None:
+    """An attempt with its operation and message, held until this transaction ends."""
+    operation = tx.execute(sa.select(attempts.c.operation).where(attempts.c.attempt == attempt)).scalar()
+    if operation is None:
+        return None
+    _lock(tx, operation)
+    return tx.execute(_whole().where(attempts.c.attempt == attempt)).one()
+
+
+def last_attempt(tx: Tx, operation: str, *, lock: bool = True) -> sa.Row[Any] | None:
+    """The newest attempt of an operation, as `of_attempt`; without the lock for those who only read."""
+    if lock:
+        _lock(tx, operation)
+    return tx.execute(_whole().where(attempts.c.operation == operation).order_by(attempts.c.n.desc()).limit(1)).first()
+
+
+def change(tx: Tx, operation: str, **values: Any) -> None:
+    """Set columns of an operation whose lock the caller has."""
+    tx.execute(sa.update(operations).where(operations.c.operation == operation).values(**values))
+
+
+def change_attempt(tx: Tx, attempt: str, **values: Any) -> None:
+    """Set columns of an attempt whose operation's lock the caller has."""
+    tx.execute(sa.update(attempts).where(attempts.c.attempt == attempt).values(**values))
+
+
+def rivals(tx: Tx, row: sa.Row[Any]) -> list[str]:
+    """Attempts still open with the same text between the same two numbers, oldest first, this one among them."""
+    same = sa.select(attempts.c.attempt).join(operations, operations.c.operation == attempts.c.operation)
+    same = same.join(messages, messages.c.message == operations.c.message).where(
+        attempts.c.state.in_(["in_flight", "unknown"]), messages.c.thread == row.thread, messages.c.body == row.body
+    )
+    return list(tx.execute(same.order_by(attempts.c.started_at, attempts.c.attempt)).scalars())
+
+
+def taken_ids(tx: Tx, row: sa.Row[Any], provider_ids: Collection[str]) -> set[str]:
+    """Which of these provider ids belong to another attempt."""
+    owned = sa.select(attempts.c.provider_id).where(
+        attempts.c.provider == row.provider,
+        attempts.c.account == row.account,
+        attempts.c.provider_id.in_(provider_ids),
+        attempts.c.attempt != row.attempt,
+    )
+    return set(tx.execute(owned).scalars())
+
+
+def state_of(tx: Tx, organisation: str, operation: str) -> str | None:
+    """Where an operation of this organisation stands; None when there is none."""
+    mine = (operations.c.operation == operation) & (operations.c.organisation == organisation)
+    return tx.execute(sa.select(operations.c.state).where(mine)).scalar()
+
+
+def of_message(tx: Tx, message: str) -> str | None:
+    """The operation that sends a message."""
+    return tx.execute(sa.select(operations.c.operation).where(operations.c.message == message)).scalar()
+
+
+def provider_id_of(tx: Tx, operation: str) -> str:
+    """What the provider calls a sent text; empty when it has no name there."""
+    known = sa.select(attempts.c.provider_id).where(
+        attempts.c.operation == operation, attempts.c.provider_id.is_not(None)
+    )
+    return tx.execute(known.limit(1)).scalar() or ""
+
+
+def unresolved(tx: Tx, organisation: str) -> list[sa.Row[Any]]:
+    """Operations of unknown outcome, oldest first."""
+    wanted = sa.select(operations).where(operations.c.organisation == organisation, operations.c.state == "unknown")
+    return list(tx.execute(wanted.order_by(operations.c.unknown_at).limit(500)))
+
+
+def prices_due(tx: Tx, limit: int) -> list[sa.Row[Any]]:
+    """Attempts whose price, or end, is to be asked for now."""
+    wanted = sa.select(attempts).where(attempts.c.price_due_at <= tx.now).order_by(attempts.c.price_due_at)
+    return list(tx.execute(wanted.limit(limit)))
+
+
+def claim_price(tx: Tx, attempt: str, due_at: datetime, lease: timedelta) -> bool:
+    """Ask for this price alone, until the lease ends; False when another replica does."""
+    mine = (attempts.c.attempt == attempt) & (attempts.c.price_due_at == due_at)
+    return tx.execute(sa.update(attempts).where(mine).values(price_due_at=tx.now + lease)).rowcount == 1
+
+
+_OF_MESSAGE = (
+    messages.c.thread,
+    messages.c.contact,
+    messages.c.channel,
+    messages.c.sender,
+    messages.c.recipient,
+    messages.c.body,
+    messages.c.segments,
+)
+
+
+def _whole() -> sa.Select[Any]:
+    return (
+        sa.select(
+            attempts,
+            *_OF_MESSAGE,
+            messages.c.status,
+            operations.c.agent,
+            operations.c.message,
+            operations.c.state.label("operation_state"),
+            *(operations.c[name] for name in ("route", "fence", "tries", "deadline", "traceparent", "looks", "absent")),
+            *(operations.c[name] for name in ("unknown_at", "person_decides_at", "person_asked")),
+        )
+        .join(operations, operations.c.operation == attempts.c.operation)
+        .join(messages, messages.c.message == operations.c.message)
+    )
+
+
+def _lock(tx: Tx, operation: str) -> None:
+    """First the lock, then the reading: a row read in the same statement could be older than the lock."""
+    if tx.postgres:
+        tx.execute(sa.select(operations.c.operation).where(operations.c.operation == operation).with_for_update())
