@@ -1,0 +1,1 @@
+"""What comes in: events that move money, orders, queries."""

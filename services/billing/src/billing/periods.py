@@ -1,0 +1,54 @@
+"""UTC days and months: the windows caps and usage are counted in. A month sorts before its own days, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+Window = Literal["day", "month"]
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """One day or month; `name` is `2026-11-21` or `2026-11`."""
+
+    window: Window
+    name: str
+    ends_at: datetime
+
+
+def day(moment: datetime) -> Period:
+    """The UTC day of a moment."""
+    start = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return Period("day", f"{start:%Y-%m-%d}", start + timedelta(days=1))
+
+
+def month(moment: datetime) -> Period:
+    """The UTC month of a moment."""
+    name = f"{moment.astimezone(UTC):%Y-%m}"
+    return Period("month", name, start(following(name)))
+
+
+def both(moment: datetime) -> tuple[Period, Period]:
+    """Day and month of a moment."""
+    return day(moment), month(moment)
+
+
+def start(month_name: str) -> datetime:
+    """The first moment of `2026-11`."""
+    return datetime.strptime(month_name, "%Y-%m").replace(tzinfo=UTC)
+
+
+def following(month_name: str) -> str:
+    """The month after `2026-11`."""
+    return f"{start(month_name) + timedelta(days=31):%Y-%m}"
+
+
+def between(first: str, last: str) -> list[str]:
+    """Every month from `first` to `last`, both included; none when `last` is earlier."""
+    months = []
+    while first <= last:
+        months.append(first)
+        first = following(first)
+    return months
