@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from switchboard.local import ports
 
-_SPAN = 70
 _READY_WITHIN = 120.0
 
 
@@ -146,7 +144,7 @@ def a_stack(
     folder.mkdir(parents=True, exist_ok=True)
     own = {
         "SWITCHBOARD_DATA": str(folder),
-        "SWITCHBOARD_PORT_BASE": str(free_port_base()),
+        "SWITCHBOARD_PORT_BASE": str(ports.free_base()),
         "SWITCHBOARD_REPLICAS": replicas,
         "SWITCHBOARD_ADMIN_DATABASE_URL": postgres_url,
     }
@@ -164,22 +162,6 @@ def a_stack(
         pids = stack.run["pids"]
     finally:
         _stop(process, folder, pids)
-
-
-def free_port_base() -> int:
-    """The first of `_SPAN` ports on loopback that nobody holds at this moment."""
-    for _ in range(200):
-        base = random.randrange(12_000, 32_000, 100)
-        if all(_free(base + n) for n in range(_SPAN)):
-            return base
-    raise StackFailed("no free range of ports")
-
-
-def _free(port: int) -> bool:
-    with contextlib.closing(socket.socket()) as probe, contextlib.suppress(OSError):
-        probe.bind(("127.0.0.1", port))
-        return True
-    return False
 
 
 def _status(url: str) -> int:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from switchboard.commands import house
+from switchboard.commands import agents, audit, dead_letters, house, money, organizations, texts, tokens
+from switchboard.commands.demo import demo
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -16,6 +17,18 @@ app = typer.Typer(
     help="Phone numbers and inboxes for AI agents, on your own machines.",
 )
 house.add_to(app)
+app.command()(demo)
+app.add_typer(organizations.app, name="organizations")
+app.add_typer(agents.app, name="agents")
+app.add_typer(tokens.app, name="tokens")
+app.add_typer(texts.app, name="texts")
+app.command()(texts.trace)
+app.add_typer(texts.unresolved, name="unresolved")
+app.add_typer(money.limits, name="limits")
+app.command()(money.usage)
+app.command()(audit.alerts)
+app.add_typer(audit.app, name="audit")
+app.add_typer(dead_letters.app, name="dead-letters")
 
 
 @app.callback()

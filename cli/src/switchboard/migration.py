@@ -28,6 +28,8 @@ def roles(admin_url: str, settings: Settings, say: Callable[[str], None]) -> Non
     """On PostgreSQL, a role and a schema for each service; safe to repeat. Passwords are set from the secret files."""
     import sqlalchemy as sa  # noqa: PLC0415
 
+    if "{password}" in admin_url:
+        admin_url = admin_url.replace("{password}", settings.secret("db-admin.password"))
     url = sa.make_url(admin_url).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
     _wait_for(engine)

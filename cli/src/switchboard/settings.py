@@ -25,7 +25,9 @@ class Settings(common.settings.Settings):
         description="The public origin of webhooks: what providers are told, and what signatures are checked against.",
     )
     admin_database_url: str = Field(
-        default="", description="PostgreSQL as someone who may create roles and schemas; used by `switchboard migrate`."
+        default="",
+        description="PostgreSQL as someone who may create roles and schemas, for `switchboard migrate`; `{password}` "
+        "is replaced by the secret file `db-admin.password`.",
     )
     url: str = Field(default="", description="Base URL of a running installation's REST; found in run.json if empty.")
     token_file: Path = Field(

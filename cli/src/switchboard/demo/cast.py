@@ -61,7 +61,7 @@ class Carrier:
 
     async def received(self, person: str, *, wait_s: float = 20) -> list[dict[str, Any]]:
         """What the person received since the last look; waits for the first."""
-        query = {"person": person, "after": self.last.get(person, 0), "wait_s": wait_s}
+        query: dict[str, str | float] = {"person": person, "after": self.last.get(person, 0), "wait_s": wait_s}
         answer = await self.http.get("/received", params=query, timeout=wait_s + 10)
         answer.raise_for_status()
         page = answer.json()
@@ -75,7 +75,8 @@ class Carrier:
 
     async def accepted(self, person: str) -> int:
         """How many texts to this person the phone company accepted, by its ledger."""
-        count, after = 0, 0
+        count: int = 0
+        after: int = 0
         while True:
             answer = await self.http.get("/ledger", params={"kind": "message_out", "after": after})
             answer.raise_for_status()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from switchboard.local import health, runfile
+from switchboard.local import health, ports, runfile
 from switchboard.local.plan import Place, Program
 from switchboard.local.process import Process
 
@@ -145,12 +143,8 @@ def _environment(place: Place) -> dict[str, str]:
 def _refuse_taken(programs: list[Program]) -> None:
     for program in programs:
         for port in program.ports:
-            with contextlib.closing(socket.socket()) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError:
-                    raise NotStarted(
-                        f"port {port}, which {program.name} needs, is taken; stop what listens there or set "
-                        "SWITCHBOARD_PORT_BASE to another first port"
-                    ) from None
+            if not ports.free(port):
+                raise NotStarted(
+                    f"port {port}, which {program.name} needs, is taken; stop what listens there or set "
+                    "SWITCHBOARD_PORT_BASE to another first port"
+                )
