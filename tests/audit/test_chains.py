@@ -51,13 +51,13 @@ async def test_two_replicas_with_32_writers_never_fork_a_chain(database: Databas
         mine = [an_event(writer * 100 + n + 10, f"org_{n % 3}") for n in range(20)] + events(range(1, 6), "org_shared")
         return lambda tx: chains.append(tx, mine)
 
-    added = await asyncio.gather(
+    added: list[int] = await asyncio.gather(
         *((database, other)[writer % 2].write(appending(writer)) for writer in range(32))  # type: ignore[arg-type]
     )
     await other.close()
     verdicts = await database.read(lambda tx: list(inspect(tx)))
     assert [verdict.finding for verdict in verdicts] == [None] * 4
-    assert sum(verdict.entries for verdict in verdicts) == sum(added) == 32 * 20 + 5  # type: ignore[arg-type]
+    assert sum(verdict.entries for verdict in verdicts) == sum(added) == 32 * 20 + 5
 
 
 async def test_two_replicas_agree_on_gaps(database: Database, database_url: str) -> None:

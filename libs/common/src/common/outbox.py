@@ -27,6 +27,9 @@ RETENTION = timedelta(days=7)
 _SWEEP_AGE = timedelta(seconds=2)
 _SWEEP_EVERY = 1.0
 _SWEEP_LEASE = timedelta(seconds=5)
+_SWEEP_BATCHES = 8
+"""How many batches one look at the table brings."""
+
 _MEMORY = 20_000
 """Rows held in memory for the quick way; more are found again in the table."""
 
@@ -85,6 +88,7 @@ class Outbox:
         self._fresh: deque[Row] = deque(maxlen=_MEMORY)
         self._wake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._held: deque[Row] = deque()
         self._sweep_all = True
         self._next_sweep = 0.0
         database.on_commit(self)
@@ -118,13 +122,22 @@ class Outbox:
 
     async def take(self, limit: int, timeout: float) -> Sequence[Row]:
         """Rows the broker does not have, oldest first; empty when there are none for `timeout` seconds."""
-        if swept := await self._sweep_if_due(limit):
-            return swept
+        if not self._held:
+            self._hold(await self._sweep_if_due(limit * _SWEEP_BATCHES))
+        if self._held:
+            return _first(self._held, limit)
         if not self._fresh:
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), timeout)
-        return [self._fresh.popleft() for _ in range(min(limit, len(self._fresh)))]
+        return _first(self._fresh, limit)
+
+    def _hold(self, swept: Sequence[Row]) -> None:
+        """What the table gave out must not leave from memory too: the broker refuses a batch with a repeat."""
+        self._held.extend(swept)
+        known = {row.seq for row in swept}
+        while self._fresh and self._fresh[0].seq in known:
+            self._fresh.popleft()
 
     async def acknowledged(self, rows: Sequence[Row], incarnation: str, last_seq: int) -> None:
         """Remember where the broker put them: `rows` end at stream sequence `last_seq` at the latest."""
@@ -142,7 +155,8 @@ class Outbox:
             return tx.execute(sa.update(_rows).where(lost).values(incarnation=None, stream_seq=None)).rowcount
 
         count = await self._database.write(forget)
-        self._sweep_all = self._sweep_all or count > 0
+        self._sweep_all = self._sweep_all or count > 0 or bool(self._held)
+        self._held.clear()
         return count
 
     async def backlog(self) -> tuple[int, float]:
@@ -206,6 +220,10 @@ class Outbox:
             .values(sweeper=self._me, sweeper_until=tx.now + _SWEEP_LEASE)
         )
         return held.rowcount == 1
+
+
+def _first(rows: deque[Row], limit: int) -> list[Row]:
+    return [rows.popleft() for _ in range(min(limit, len(rows)))]
 
 
 def _any_open(tx: Tx) -> Any:

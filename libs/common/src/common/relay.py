@@ -123,7 +123,7 @@ class Relay:
             if refusal.code != _DUPLICATE_IN_BATCH:
                 raise
             # A batch with one id the broker has seen is refused whole, for ever. Singly, a repeat is acknowledged.
-            return max([await self._publish_one(row) for row in rows])
+            return max(await asyncio.gather(*(self._publish_one(row) for row in rows)))
         metrics.RELAY_PUBLISHED.inc(len(rows))
         return self._note(ack)
 
