@@ -36,10 +36,9 @@ class Keeper:
 
     async def look(self) -> None:
         """Declare what is missing."""
-        js = self._bus.client.jetstream(timeout=2)
         declare = streams.declare_missing if self._settled else streams.declare
         try:
-            created = await declare(js)
+            created = await declare(self._bus.client.jetstream(timeout=2))
         except (NatsError, JetStreamError, TimeoutError, OSError, Unavailable) as error:
             self._complete = False
             log.warning("streams_not_checked", error=repr(error))
