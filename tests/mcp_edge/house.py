@@ -68,7 +68,7 @@ class Replica:
     async def mcp(self, token: str, *, mode: str = "auto", query: str = "", **more: Any) -> AsyncIterator[Client]:
         async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=60) as http:
             transport = streamable_http_client(f"{self.url}/mcp{query}", http_client=http)
-            async with Client(transport, mode=mode, **more) as client:  # type: ignore[arg-type] # eras by name
+            async with Client(transport, mode=mode, **more) as client:
                 yield client
 
 
@@ -77,14 +77,19 @@ class House:
     broker: Broker
     folder: Path
     stack: AsyncExitStack
-    provisioning: Owner
-    messaging: Owner
-    billing: Owner
-    audit: Owner
+    owners: dict[str, Owner]
     publisher: snapshot.Publisher
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     revision: int = 0
     numbers: Any = field(default_factory=itertools.count)
+
+    @property
+    def provisioning(self) -> Owner:
+        return self.owners["provisioning"]
+
+    @property
+    def messaging(self) -> Owner:
+        return self.owners["messaging"]
 
     async def token(
         self, tier: str = "agent", organisation: str = ORGANISATION, agent: str = AGENT, **more: Any
@@ -135,7 +140,7 @@ class House:
 
     async def ready(self, replica: Replica) -> None:
         async with asyncio.timeout(10):
-            while (await replica.service.health.report())[0] != 200:
+            while (await replica.service.health.report())[0] != 200:  # noqa: ASYNC110 - health is asked, not told
                 await asyncio.sleep(0.01)
 
     async def text_arrives(self, organisation: str = ORGANISATION, agent: str = AGENT) -> None:
@@ -182,12 +187,11 @@ def a_message(body: str = "hello", cursor: int = 1) -> InboxMessage:
 @asynccontextmanager
 async def a_house(broker: Broker, folder: Path) -> AsyncIterator[House]:
     async with AsyncExitStack() as stack:
-        owners = [Owner(name, broker.url) for name in ("provisioning", "messaging", "billing", "audit")]
-        for owner in owners:
+        owners = {name: Owner(name, broker.url) for name in ("provisioning", "messaging", "billing", "audit")}
+        for owner in owners.values():
             await owner.bus.start()
             stack.push_async_callback(owner.bus.stop)
-        publisher = snapshot.Publisher(owners[0].bus, DIRECTORY)
-        house = House(broker, folder, stack, *owners, publisher)
+        house = House(broker, folder, stack, owners, snapshot.Publisher(owners["provisioning"].bus, DIRECTORY))
         beating = asyncio.create_task(house.beat())
         stack.callback(beating.cancel)
         yield house
@@ -195,5 +199,5 @@ async def a_house(broker: Broker, folder: Path) -> AsyncIterator[House]:
 
 async def until(true: Callable[[], Any], seconds: float = 5.0) -> None:
     async with asyncio.timeout(seconds):
-        while not true():
+        while not true():  # noqa: ASYNC110 - any condition, which nobody announces
             await asyncio.sleep(0.005)

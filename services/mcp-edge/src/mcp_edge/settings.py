@@ -30,7 +30,7 @@ class Settings(common.settings.Settings):
     edge_progress_seconds: float = Field(
         default=10.0,
         gt=0,
-        description="Seconds between signs of life while a tool waits; hosts give up on silent ones.",
+        description="Seconds between signs of life while a tool waits; hosts give up on silent tools.",
     )
 
     def hosts(self) -> frozenset[str]:
