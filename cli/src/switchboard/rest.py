@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from secrets import token_hex
 from typing import Annotated, Any
 
 import typer
@@ -18,14 +19,19 @@ AnyOrganization = Annotated[
 Agent = Annotated[str | None, typer.Option("--agent", "-a", help="Only this agent.")]
 
 
-def ask(method: str, path: str, *, body: dict[str, Any] | None = None, **query: Any) -> dict[str, Any]:
-    """One request; ends the program with the refusal, or with how to start what does not answer."""
+def ask(
+    method: str, path: str, *, body: dict[str, Any] | None = None, new: bool = False, **query: Any
+) -> dict[str, Any]:
+    """One request; ends the program with the refusal, or with how to start what does not answer.
+
+    `new` says that typing the same again means another one, not the one before.
+    """
     import httpx  # noqa: PLC0415 - slow to import, and `--help` does not need it
 
     url, token = _place()
     given = {name: value for name, value in query.items() if value is not None}
     sent = {name: value for name, value in body.items() if value is not None} if body is not None else None
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {token}"} | ({"Idempotency-Key": token_hex(16)} if new else {})
     try:
         answer = httpx.request(
             method, url + path, params=given, json=sent, headers=headers, timeout=60, trust_env=False

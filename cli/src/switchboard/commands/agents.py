@@ -22,7 +22,7 @@ def provision(
 ) -> None:
     """Give an agent a number of its own and a token, which is shown this once."""
     body = {"title": title, "country": country, "area_code": area_code, "project": project}
-    output.show(rest.ask("POST", "/v1/agents", body=body, organisation=organization), json)
+    output.show(rest.ask("POST", "/v1/agents", body=body, organisation=organization, new=True), json)
 
 
 @app.command("list")

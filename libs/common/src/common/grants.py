@@ -21,14 +21,17 @@ ALL_EVENTS = "comms.>"
 MIGRATOR, OPERATOR, SUBSCRIBER = "migrator", "operator", "subscriber"
 """Users that are no service: the migration step, the command line, and an example for a program of one's own."""
 
-_INTERNAL: dict[type[Request[Any]], tuple[str, ...]] = {
+_BETWEEN_SERVICES: dict[type[Request[Any]], tuple[str, ...]] = {
     billing.Authorize: ("messaging", "provisioning"),
     billing.SettleHold: ("provisioning",),
     provisioning.ResolveRoute: ("messaging",),
     provisioning.GetSagaHold: ("billing",),
     messages.GetOperation: ("billing",),
 }
-"""Requests between services. Every other one is asked by the edge, for whoever holds a token."""
+"""Requests that no token can ask for. Every other one is asked by the edge."""
+
+_ALSO_BETWEEN_SERVICES: dict[type[Request[Any]], tuple[str, ...]] = {billing.GetPriceBook: ("provisioning",)}
+"""Requests the edge asks, and these services too."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,9 @@ USERS = (*SERVICES, MIGRATOR, OPERATOR, SUBSCRIBER)
 def asked_by(service: str) -> tuple[type[Request[Any]], ...]:
     """The requests a service may ask."""
     if SERVICES[service].asks_for_tokens:
-        return tuple(request for request in requests.values() if request not in _INTERNAL)
-    return tuple(request for request, askers in _INTERNAL.items() if service in askers)
+        return tuple(request for request in requests.values() if request not in _BETWEEN_SERVICES)
+    known = _BETWEEN_SERVICES | _ALSO_BETWEEN_SERVICES
+    return tuple(request for request, askers in known.items() if service in askers)
 
 
 def served_by(service: str) -> tuple[type[Request[Any]], ...]:
