@@ -21,7 +21,7 @@ from common import service
 from common.sealed import Sealer
 from gateway.app import build
 from gateway.settings import Settings
-from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]
+from twilio.request_validator import RequestValidator
 
 from tests.support.servers import free_port
 

@@ -42,6 +42,7 @@ class Broker:
     port: int
     config: str = ""
     process: subprocess.Popen[bytes] | None = None
+    sync_interval: str = "always"
 
     @property
     def url(self) -> str:
@@ -51,7 +52,7 @@ class Broker:
         self.folder.mkdir(parents=True, exist_ok=True)
         store = self.folder / "jetstream"
         config = self.folder / "nats.conf"
-        jetstream = f'jetstream {{ store_dir: "{store}", sync_interval: always }}\n'
+        jetstream = f'jetstream {{ store_dir: "{store}", sync_interval: {self.sync_interval} }}\n'
         config.write_text(f'host: "127.0.0.1"\nport: {self.port}\n{jetstream}{self.config}')
         program = shutil.which("nats-server", path=str(Path(sys.executable).parent)) or "nats-server"
         with (self.folder / "nats.log").open("ab") as log:
@@ -75,8 +76,8 @@ class Broker:
 
 
 @contextlib.contextmanager
-def a_broker(folder: Path, config: str = "") -> Iterator[Broker]:
-    broker = Broker(folder, free_port(), config)
+def a_broker(folder: Path, config: str = "", *, sync_interval: str = "always") -> Iterator[Broker]:
+    broker = Broker(folder, free_port(), config, sync_interval=sync_interval)
     broker.start()
     try:
         yield broker

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import uuid
 
 
 def derived(*parts: str) -> str:
@@ -24,4 +23,5 @@ def random(prefix: str) -> str:
 
 def trace_parent() -> str:
     """A new W3C `traceparent` with fresh trace and span ids."""
-    return f"00-{uuid.uuid4().hex}-{secrets.token_hex(8)}-01"
+    drawn = secrets.token_hex(24)
+    return f"00-{drawn[:32]}-{drawn[32:]}-01"

@@ -98,6 +98,7 @@ def server(app: Any, host: str, port: int) -> Server:
             access_log=False,
             lifespan="off",
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=5,
             timeout_keep_alive=30,
         )

@@ -15,12 +15,11 @@ import structlog
 from common import problems
 from common.crash import crash
 from common.errors import SwitchboardError
-from common.metrics import HTTP, HTTP_SECONDS
 from common.spool import Spool
 from fastapi import FastAPI, Request, Response
 
+from gateway.accounts import Accounts
 from gateway.domain import Admission
-from gateway.metrics import WEBHOOKS
 from gateway.requests import Gone, Receive, read
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -48,8 +47,9 @@ _IGNORED = Reply(204, "ignored", [], b"")
 class Webhooks:
     """The hot routes; everything else goes to `rest`."""
 
-    def __init__(self, admission: Admission, spool: Spool, body_limit: int, rest: Any) -> None:
-        self._admission, self._spool, self._limit, self._rest = admission, spool, body_limit, rest
+    def __init__(self, admission: Admission, spool: Spool, accounts: Accounts, body_limit: int, rest: Any) -> None:
+        self._admission, self._spool, self._accounts = admission, spool, accounts
+        self._limit, self._rest = body_limit, rest
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request and account for it."""
@@ -66,7 +66,7 @@ class Webhooks:
         await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         await send({"type": "http.response.body", "body": reply.body})
         crash("g3")
-        _account(kind or "status", reply, time.perf_counter() - started)
+        self._accounts.add(kind or "status", reply.status, reply.outcome, time.perf_counter() - started)
 
     async def _take(self, route: str, attempt: str | None, scope: dict[str, Any], receive: Receive) -> Reply:
         try:
@@ -87,7 +87,12 @@ class Webhooks:
             return _NOTED if new else _NOTED_BEFORE
         except SwitchboardError as error:
             refusal = problems.of(error)
-            return Reply(refusal.status, getattr(error, "reason", error.code), _encoded(refusal.headers), refusal.body)
+            return Reply(
+                refusal.status,
+                getattr(error, "reason", error.code),
+                _encoded(refusal.headers, refusal.body),
+                refusal.body,
+            )
         except Gone:
             raise
         except Exception:
@@ -110,15 +115,9 @@ def rest() -> FastAPI:
 
 
 def _reply(status: int, outcome: str, content_type: str, body: bytes) -> Reply:
-    return Reply(status, outcome, [(b"content-type", content_type.encode())], body)
+    return Reply(status, outcome, _encoded({"content-type": content_type}, body), body)
 
 
-def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode()) for name, value in headers.items()]
-
-
-def _account(kind: str, reply: Reply, seconds: float) -> None:
-    HTTP.labels(kind, str(reply.status)).inc()
-    HTTP_SECONDS.labels(kind).observe(seconds)
-    WEBHOOKS.labels(kind, reply.outcome).inc()
-    log.info("webhook", kind=kind, status=reply.status, outcome=reply.outcome, ms=round(seconds * 1e3, 1))
+def _encoded(headers: dict[str, str], body: bytes) -> list[tuple[bytes, bytes]]:
+    whole = headers | {"content-length": str(len(body))}
+    return [(name.encode(), value.encode()) for name, value in whole.items()]

@@ -8,6 +8,7 @@ from common.internal import Health, server
 from common.sealed import Sealer
 from common.service import Service
 
+from gateway.accounts import Accounts
 from gateway.api import Webhooks, rest
 from gateway.domain import Admission
 from gateway.providers.registry import providers
@@ -25,7 +26,8 @@ async def build(settings: Settings) -> Service:
     spooled = spool.Spool(spool.claim(settings.spool_folder, "gateway"))
     bus.relay(spooled)
     admission = Admission(directory, credentials, providers(settings.public_url), lambda: secrets.loaded)
-    app = Webhooks(admission, spooled, settings.gateway_body_limit, rest())
+    accounts = Accounts()
+    app = Webhooks(admission, spooled, accounts, settings.gateway_body_limit, rest())
     return Service(
         "gateway",
         bus,
@@ -38,6 +40,7 @@ async def build(settings: Settings) -> Service:
             "credentials": secrets.run,
             "orphans": spool.Orphans(settings.spool_folder, "gateway", bus).run,
             "spool": spooled.housekeeping,
+            "accounts": accounts.run,
         },
         http=[server(app, settings.gateway_host, settings.gateway_port)],
         closing=[spooled.close],

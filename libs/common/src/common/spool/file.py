@@ -29,6 +29,9 @@ CREATE TABLE IF NOT EXISTS probe (one INTEGER PRIMARY KEY CHECK (one = 1), fille
 """
 # A commit is on the disk before it returns; a checkpoint every 16 MB rather than every 4 keeps its cost out of p99.
 _PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 4000", "busy_timeout = 5000")
+_META = """
+SELECT producer, max(last, (SELECT coalesce(max(seq), 0) FROM rows)), position, incarnation, stream_seq FROM meta
+"""
 _ROW = "(?, ?, ?, ?, ?)"
 _PROBE = 8192
 _PRUNE_STEP = 500
@@ -56,9 +59,7 @@ class SpoolFile:
             self._db.executescript(_SCHEMA)
             name = f"{service}-{path.stem.rpartition('-')[2]}-{secrets.token_hex(4)}"
             self._db.execute("INSERT OR IGNORE INTO meta VALUES (1, ?, 0, 0, '', 0)", (name,))
-            self.producer, self.last, *mark = self._db.execute(
-                "SELECT producer, last, position, incarnation, stream_seq FROM meta"
-            ).fetchone()
+            self.producer, self.last, *mark = self._db.execute(_META).fetchone()
         except sqlite3.Error:
             self._db.close()
             raise
@@ -66,15 +67,10 @@ class SpoolFile:
 
     def commit(self, events: Sequence[Event], mark: Mark | None) -> list[Row | None]:
         """Store what is not there yet, and `mark`, in one durable transaction; a row for each event really added."""
-        with self._transaction():
-            rows = self._number(events)
-            added = [row for row in rows if row is not None]
-            last = added[-1].seq if added else self.last
-            if added:
-                self._insert(added)
-            self._write_meta(last, mark or self.mark)
-        self.last, self.mark = last, mark or self.mark
-        return rows
+        try:
+            return self._commit(self._number(events, set()), mark)
+        except sqlite3.IntegrityError:
+            return self._commit(self._number(events, self._known(events)), mark)
 
     def read(self, after: int, limit: int) -> list[Row]:
         """Rows above sequence `after`, oldest first."""
@@ -99,6 +95,7 @@ class SpoolFile:
         oldest = int((time.time() - RETENTION.total_seconds()) * 1e6)
         step = "seq < (SELECT min(seq) FROM rows) + ?"
         with self._transaction():
+            self._write_meta(self.last, self.mark)
             return self._db.execute(
                 f"DELETE FROM rows WHERE {step} AND seq <= ? AND created_at < ?",  # noqa: S608 - a constant
                 (_PRUNE_STEP, self.mark.position, oldest),
@@ -109,13 +106,21 @@ class SpoolFile:
         self._db.close()
         os.close(self._lock)
 
-    def _number(self, events: Sequence[Event]) -> list[Row | None]:
-        """The next sequences for those not stored yet, so that the sequence stays dense; None for a repeat."""
-        wanted = orjson.dumps([event.id for event in events]).decode()
-        known = {
-            row[0]
-            for row in self._db.execute("SELECT id FROM rows WHERE id IN (SELECT value FROM json_each(?))", (wanted,))
-        }
+    def _commit(self, rows: list[Row | None], mark: Mark | None) -> list[Row | None]:
+        added = [row for row in rows if row is not None]
+        last = added[-1].seq if added else self.last
+        if mark is None:
+            self._insert(added)
+        else:
+            with self._transaction():
+                self._insert(added)
+                self._write_meta(last, mark)
+            self.mark = mark
+        self.last = last
+        return rows
+
+    def _number(self, events: Sequence[Event], known: set[str]) -> list[Row | None]:
+        """The next sequences for those not `known`, so that the sequence stays dense; None for a repeat."""
         rows: list[Row | None] = []
         seq = self.last
         for event in events:
@@ -128,8 +133,15 @@ class SpoolFile:
             rows.append(Row(seq, event.id, event.subject, body))
         return rows
 
+    def _known(self, events: Sequence[Event]) -> set[str]:
+        wanted = orjson.dumps([event.id for event in events]).decode()
+        found = self._db.execute("SELECT id FROM rows WHERE id IN (SELECT value FROM json_each(?))", (wanted,))
+        return {row[0] for row in found}
+
     def _insert(self, rows: Sequence[Row]) -> None:
-        """One statement for all rows: between statements the interpreter may give the turn to another thread."""
+        """One statement for all rows, by itself a transaction: every statement costs a hand-over between threads."""
+        if not rows:
+            return
         now = time.time_ns() // 1000
         values = [value for row in rows for value in (row.seq, row.id, row.subject, row.body, now)]
         places = ",".join([_ROW] * len(rows))

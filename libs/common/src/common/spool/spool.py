@@ -47,7 +47,8 @@ class Spool:
         self._idle = asyncio.Event()
         self._idle.set()
         self._last = file.last
-        self._mark = self._written = file.mark
+        self._mark = file.mark
+        self._mark_due = False
         self._given = file.mark.position
         self._checked = False
         self._fresh: deque[Row] = deque(maxlen=_MEMORY)
@@ -145,14 +146,14 @@ class Spool:
 
     def _write(self) -> None:
         group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
-        mark = self._mark
+        mark = self._mark_if_due()
 
         def hand_back(done: Future[list[Row | Exception | None]]) -> None:
-            self._loop.call_soon_threadsafe(self._written_down, group, mark, done)
+            self._loop.call_soon_threadsafe(self._written_down, group, done)
 
         self._thread.submit(self._store, [event for event, _ in group], mark).add_done_callback(hand_back)
 
-    def _store(self, events: list[Event], mark: Mark) -> list[Row | Exception | None]:
+    def _store(self, events: list[Event], mark: Mark | None) -> list[Row | Exception | None]:
         """In the writer's thread. An event that no disk could store fails alone."""
         try:
             return list(self._file.commit(events, mark))
@@ -163,13 +164,12 @@ class Spool:
                 return [error]
             return [outcome for event in events for outcome in self._store([event], mark)]
 
-    def _written_down(self, group: list[Waiting], mark: Mark, done: Future[list[Row | Exception | None]]) -> None:
+    def _written_down(self, group: list[Waiting], done: Future[list[Row | Exception | None]]) -> None:
         self._idle.set()
         if self._waiting:
             self._write_soon()
         error = done.exception()
         if error is None:
-            self._written = mark
             self._settle(group, done.result())
         else:
             log.error("spool_not_written", error=repr(error), events=len(group))
@@ -191,17 +191,22 @@ class Spool:
             self.drained.clear()
             self._wake.set()
 
+    def _mark_if_due(self) -> Mark | None:
+        """Written with an append after a pause, so that it seldom costs a commit of its own."""
+        if not self._mark_due:
+            return None
+        self._mark_due = False
+        return self._mark
+
     def _set_mark(self, mark: Mark) -> None:
-        """It is written with the next append, or soon without."""
         self._mark = mark
         self._note_drained()
-        if self._mark_timer is None:
+        if self._mark_timer is None and not self._mark_due:
             self._mark_timer = self._loop.call_later(_MARK_AFTER, self._write_mark)
 
     def _write_mark(self) -> None:
-        self._mark_timer = None
-        if self._mark != self._written:
-            self._write_soon()
+        self._mark_timer, self._mark_due = None, True
+        self._write_soon()
 
     def _note_drained(self) -> None:
         if self._checked and self._mark.position >= self._last:
