@@ -48,7 +48,7 @@ class RunningCarrier:
     @property
     def control_token_file(self) -> Path:
         """File with the control token."""
-        return self.folder / "control.token"
+        return Path(self.env.get("CARRIER_CONTROL_TOKEN_FILE") or self.folder / "control.token")
 
     @property
     def account_path(self) -> str:
@@ -61,9 +61,11 @@ class RunningCarrier:
         with (self.folder / "carrier.log").open("ab") as log:
             self.process = subprocess.Popen([sys.executable, "-m", "carrier"], env=env, stdout=log, stderr=log)
         self._wait_until_ready()
-        kept = json.loads((self.folder / "account.json").read_text())
-        self.account_sid, self.auth_token = kept["account_sid"], kept["auth_token"]
-        headers = {"Authorization": f"Bearer {self.control_token_file.read_text()}"}
+        file = self.folder / "account.json"
+        kept = json.loads(file.read_text()) if file.exists() else {}
+        self.account_sid = self.env.get("CARRIER_ACCOUNT_SID") or kept["account_sid"]
+        self.auth_token = self.env.get("CARRIER_AUTH_TOKEN") or kept["auth_token"]
+        headers = {"Authorization": f"Bearer {self.control_token_file.read_text().strip()}"}
         self.control = httpx.Client(base_url=f"{self.base_url}/control", headers=headers, timeout=60, trust_env=False)
 
     def kill(self) -> None:
