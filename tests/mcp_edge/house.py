@@ -62,11 +62,11 @@ class Replica:
 
     def rest(self, token: str = "", **headers: str) -> httpx.AsyncClient:
         authorization = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx.AsyncClient(base_url=self.url, headers={**authorization, **headers}, timeout=10)
+        return httpx.AsyncClient(base_url=self.url, headers={**authorization, **headers}, timeout=10, verify=False)
 
     @asynccontextmanager
     async def mcp(self, token: str, *, mode: str = "auto", query: str = "", **more: Any) -> AsyncIterator[Client]:
-        async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=60) as http:
+        async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=60, verify=False) as http:
             transport = streamable_http_client(f"{self.url}/mcp{query}", http_client=http)
             async with Client(transport, mode=mode, **more) as client:
                 yield client

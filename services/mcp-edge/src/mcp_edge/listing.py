@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from common.catalogue.provisioning import Tier
 from mcp_types import ListToolsResult, ToolAnnotations
 from mcp_types import Tool as Shown
+from pydantic import BaseModel
 
 from mcp_edge.tool import Offer
 
@@ -20,8 +22,17 @@ class Listing:
     """Lists built once."""
 
     def __init__(self, offers: dict[tuple[Tier, str], Offer]) -> None:
+        shown = {key: _shown(offer, _results(offer.tool.result)) for key, offer in offers.items()}
         self._lists = {
-            (tier, profile): _list(offers, tier, profile) for tier in {t for t, _ in offers} for profile in PROFILES
+            (tier, profile): ListToolsResult(
+                tools=[
+                    shown[key]
+                    for key, offer in offers.items()
+                    if key[0] == tier and profile in ("all", _profile(offer))
+                ]
+            )
+            for tier in {tier for tier, _ in offers}
+            for profile in PROFILES
         }
         self._schemas = {name: offer.schema for (_, name), offer in offers.items()}
         self.waiting = {name for (_, name), offer in offers.items() if offer.tool.waits}
@@ -35,23 +46,23 @@ class Listing:
         return self._schemas.get(name)
 
 
-def _list(offers: dict[tuple[Tier, str], Offer], tier: Tier, profile: str) -> ListToolsResult:
-    mine = [offer for (of, _), offer in offers.items() if of == tier]
-    return ListToolsResult(tools=[_shown(offer) for offer in mine if profile in ("all", _profile(offer))])
+@functools.cache
+def _results(result: type[BaseModel]) -> dict[str, Any]:
+    return result.model_json_schema(mode="serialization")
 
 
 def _profile(offer: Offer) -> str:
     return "core" if offer.tier in offer.tool.core else "operations"
 
 
-def _shown(offer: Offer) -> Shown:
+def _shown(offer: Offer, results: dict[str, Any]) -> Shown:
     tool = offer.tool
     return Shown(
         name=tool.name,
         title=tool.title,
         description=tool.description,
         input_schema=offer.schema,
-        output_schema=tool.result.model_json_schema(mode="serialization"),
+        output_schema=results,
         annotations=ToolAnnotations(
             read_only_hint=tool.effect == "reads",
             destructive_hint=tool.effect == "ends",

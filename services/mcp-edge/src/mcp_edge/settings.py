@@ -17,9 +17,9 @@ class Settings(common.settings.Settings):
     model_config = SettingsConfigDict(env_prefix="SWITCHBOARD_", extra="ignore")
 
     edge_host: str = Field(default="127.0.0.1", description="Where tools (/mcp) and REST (/v1) listen.")
-    edge_port: int = Field(default=8701, description="Port of tools and REST; 0 takes a free one.")
+    edge_port: int = Field(default=8401, description="Port of tools and REST; 0 takes a free one.")
     edge_public_url: str = Field(
-        default="http://127.0.0.1:8701", description="Origin under which agents reach tools and REST."
+        default="http://127.0.0.1:8401", description="Origin under which agents reach tools and REST."
     )
     edge_allowed_hosts: str = Field(
         default="",
