@@ -172,3 +172,8 @@ async def books_balance(database: Database, organisation: str = ORG) -> bool:
 
 def unique(prefix: str) -> str:
     return ids.random(prefix)
+
+
+def url_of(database: Database) -> str:
+    """For a second `Database` on the same tables: a replica."""
+    return database.url.render_as_string(hide_password=False)
