@@ -29,6 +29,7 @@ class World:
     trouble: Trouble = field(default_factory=Trouble)
     provider: FakeProvider = field(default_factory=FakeProvider)
     quota: FakeQuota = field(default_factory=FakeQuota)
+    account: str = "AC1"
     announced: int = 0
 
     def meet(self, outcomes: list[str]) -> None:
@@ -62,7 +63,7 @@ class World:
             area_code="",
             route=ids.random("rt"),
             provider="fake",
-            account="AC1",
+            account=self.account,
             traceparent=ids.trace_parent(),
         )
         wire = self.engine().wire(provision.KIND, order)

@@ -36,9 +36,9 @@ def account(settings: Settings) -> Account | None:
 class Twilio:
     """One account. Opens its connections when first used."""
 
-    def __init__(self, account_sid: str, auth_token: str, base_url: str) -> None:
+    def __init__(self, account_sid: str, auth_token: str, base_url: str, *, page: int = 200) -> None:
         self._base = f"{base_url}/2010-04-01/Accounts/{account_sid}"
-        self._origin = base_url
+        self._origin, self._page = base_url, page
         self._auth = (account_sid, auth_token)
         self._opened: httpx.AsyncClient | None = None
 
@@ -85,7 +85,7 @@ class Twilio:
 
     async def list(self) -> list[OwnedNumber]:
         """All pages."""
-        page: str | None = f"{self._base}/IncomingPhoneNumbers.json?PageSize=200"
+        page: str | None = f"{self._base}/IncomingPhoneNumbers.json?PageSize={self._page}"
         numbers: list[OwnedNumber] = []
         while page:
             found = await self._send("GET", page)
