@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import orjson
 import structlog
 from nats.aio.client import Client
+from nats.errors import ConnectionReconnectingError
 from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
 
@@ -135,9 +136,11 @@ class Relay:
         return self._note(_ack(reply.data))
 
     async def _publish_batch(self, rows: Sequence[Row]) -> dict[str, Any]:
+        if not self._client.is_connected:
+            raise ConnectionReconnectingError  # the client would keep a batch nobody waits for and send it late
         batch = ids.random("batch")
-        for n, row in enumerate(rows[:-1], 1):
-            await self._client.publish(row.subject, row.body, headers=_in_batch(row, batch, n))
+        # The client's own `publish` took a third of the relay's time, in checks of subjects and headers we made.
+        await self._client._send_command(b"".join([_wire(row, batch, n) for n, row in enumerate(rows[:-1], 1)]))
         last = rows[-1]
         commit = _in_batch(last, batch, len(rows)) | {"Nats-Batch-Commit": "1"}
         reply = await self._client.request(last.subject, last.body, timeout=_ACK_TIMEOUT, headers=commit)
@@ -167,6 +170,19 @@ class Relay:
 
 def _in_batch(row: Row, batch: str, n: int) -> dict[str, str]:
     return envelope.headers(row.id) | {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(n)}
+
+
+def _wire(row: Row, batch: str, n: int) -> bytes:
+    """One message of a batch as the protocol writes it."""
+    head = "".join(f"{name}: {value}\r\n" for name, value in _in_batch(row, batch, n).items())
+    headers = f"NATS/1.0\r\n{head}\r\n".encode()
+    return b"HPUB %b %d %d\r\n%b%b\r\n" % (
+        row.subject.encode(),
+        len(headers),
+        len(headers) + len(row.body),
+        headers,
+        row.body,
+    )
 
 
 def _ack(raw: bytes) -> dict[str, Any]:

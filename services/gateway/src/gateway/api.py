@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,13 @@ import structlog
 from common import problems
 from common.crash import crash
 from common.errors import SwitchboardError
+from common.messages import Event
 from common.spool import Spool
 from fastapi import FastAPI, Request, Response
 
 from gateway.accounts import Accounts
 from gateway.domain import Admission
+from gateway.providers.port import Provider, Webhook
 from gateway.requests import Gone, Receive, read
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -39,17 +41,38 @@ class Reply:
     body: bytes
 
 
+def _reply(status: int, outcome: str, headers: Mapping[str, str], body: bytes) -> Reply:
+    whole = {**headers, "content-length": str(len(body))}
+    return Reply(status, outcome, [(name.encode(), value.encode()) for name, value in whole.items()], body)
+
+
 _NOTED = Reply(204, "stored", [], b"")
 _NOTED_BEFORE = Reply(204, "repeat", [], b"")
 _IGNORED = Reply(204, "ignored", [], b"")
+_FAILED = _reply(
+    500, "failed", {"content-type": problems.CONTENT_TYPE}, problems.problem(500, "internal", "Failed", "it is logged")
+)
 
 
 class Webhooks:
     """The hot routes; everything else goes to `rest`."""
 
-    def __init__(self, admission: Admission, spool: Spool, accounts: Accounts, body_limit: int, rest: Any) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        providers: Iterable[Provider],
+        spool: Spool,
+        accounts: Accounts,
+        body_limit: int,
+        rest: Any,
+    ) -> None:
         self._admission, self._spool, self._accounts = admission, spool, accounts
         self._limit, self._rest = body_limit, rest
+        self._taken = {
+            (one.name, new): _reply(one.taken.status, outcome, {"content-type": one.taken.content_type}, one.taken.body)
+            for one in providers
+            for new, outcome in ((True, "stored"), (False, "repeat"))
+        }
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request and account for it."""
@@ -72,34 +95,32 @@ class Webhooks:
         try:
             webhook = await read(scope, receive, self._limit)
             if attempt is None:
-                provider, sms = self._admission.sms(route, webhook)
-                crash("g1")
-                new = await self._spool.append(sms)
-                crash("g2")
-                answer = provider.taken
-                return _reply(answer.status, "stored" if new else "repeat", answer.content_type, answer.body)
-            report = self._admission.status(route, attempt, webhook)
-            if report is None:
-                return _IGNORED
-            crash("g1")
-            new = await self._spool.append(report)
-            crash("g2")
-            return _NOTED if new else _NOTED_BEFORE
+                return await self._text(route, webhook)
+            return await self._report(route, attempt, webhook)
         except SwitchboardError as error:
             refusal = problems.of(error)
-            return Reply(
-                refusal.status,
-                getattr(error, "reason", error.code),
-                _encoded(refusal.headers, refusal.body),
-                refusal.body,
-            )
+            return _reply(refusal.status, getattr(error, "reason", error.code), refusal.headers, refusal.body)
         except Gone:
             raise
         except Exception:
             log.exception("webhook_failed")
-            return _reply(
-                500, "failed", problems.CONTENT_TYPE, problems.problem(500, "internal", "Failed", "it is logged")
-            )
+            return _FAILED
+
+    async def _text(self, route: str, webhook: Webhook) -> Reply:
+        provider, sms = self._admission.sms(route, webhook)
+        return self._taken[provider.name, await self._store(sms)]
+
+    async def _report(self, route: str, attempt: str, webhook: Webhook) -> Reply:
+        report = self._admission.status(route, attempt, webhook)
+        if report is None:
+            return _IGNORED
+        return _NOTED if await self._store(report) else _NOTED_BEFORE
+
+    async def _store(self, event: Event) -> bool:
+        crash("g1")
+        new = await self._spool.append(event)
+        crash("g2")
+        return new
 
 
 def rest() -> FastAPI:
@@ -112,12 +133,3 @@ def rest() -> FastAPI:
         return Response(body, 404, media_type=problems.CONTENT_TYPE)
 
     return app
-
-
-def _reply(status: int, outcome: str, content_type: str, body: bytes) -> Reply:
-    return Reply(status, outcome, _encoded({"content-type": content_type}, body), body)
-
-
-def _encoded(headers: dict[str, str], body: bytes) -> list[tuple[bytes, bytes]]:
-    whole = headers | {"content-length": str(len(body))}
-    return [(name.encode(), value.encode()) for name, value in whole.items()]

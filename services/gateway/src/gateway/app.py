@@ -25,9 +25,10 @@ async def build(settings: Settings) -> Service:
     secrets.load_disk()
     spooled = spool.Spool(spool.claim(settings.spool_folder, "gateway"))
     bus.relay(spooled)
-    admission = Admission(directory, credentials, providers(settings.public_url), lambda: secrets.loaded)
+    known = providers(settings.public_url)
+    admission = Admission(directory, credentials, known, lambda: secrets.loaded)
     accounts = Accounts()
-    app = Webhooks(admission, spooled, accounts, settings.gateway_body_limit, rest())
+    app = Webhooks(admission, known.values(), spooled, accounts, settings.gateway_body_limit, rest())
     return Service(
         "gateway",
         bus,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from gateway.providers.port import Webhook
 from gateway.refusals import Refused
@@ -26,14 +26,14 @@ async def read(scope: dict[str, Any], receive: Receive, limit: int) -> Webhook:
     target = (scope["raw_path"] + b"?" + query if query else scope["raw_path"]).decode("latin-1")
     method: str = scope["method"]
     if method == "GET":
-        return Webhook(method, target, headers, _parsed(query))
+        return _webhook(method, target, headers, query)
     if method != "POST":
         raise Refused("use POST, or GET where the provider is set so", code="wrong_method")
     if _announced(headers) > limit:
         raise _too_large(limit)
     if not headers.get(b"content-type", b"").lower().startswith(_FORM):
         raise Refused(f"send {_FORM.decode()}", code="wrong_type")
-    return Webhook(method, target, headers, _parsed(await _body(receive, limit)))
+    return _webhook(method, target, headers, await _body(receive, limit))
 
 
 def _announced(headers: dict[bytes, bytes]) -> int:
@@ -54,27 +54,28 @@ async def _body(receive: Receive, limit: int) -> bytes:
             return body
 
 
-def _parsed(form: bytes) -> list[tuple[str, str]]:
-    """Every parameter in order, blank ones too: each is part of the signature."""
+def _webhook(method: str, target: str, headers: dict[bytes, bytes], form: bytes) -> Webhook:
+    """With every parameter in order, blank ones too: each is part of the signature."""
     try:
-        return parameters(form.decode())
+        fields = parameters(form.decode())
     except UnicodeDecodeError:
         raise Refused("the parameters are not UTF-8", code="invalid", reason="not_utf8") from None
+    return Webhook(method, target, headers, fields, dict(fields))
 
 
 def parameters(form: str) -> list[tuple[str, str]]:
     """As `urllib.parse.parse_qsl` with blank values kept and strict UTF-8, at a third of its time."""
-    pairs = form.split("&")
+    pairs = form.replace("+", " ").split("&")
     if len(pairs) > _MOST_FIELDS:
         raise Refused(f"more than {_MOST_FIELDS} parameters", code="invalid", reason="too_many_fields")
-    split = [pair.partition("=") for pair in pairs if pair]
-    return [(_unquoted(name), _unquoted(value)) for name, _, value in split]
-
-
-def _unquoted(text: str) -> str:
-    if "+" in text:
-        text = text.replace("+", " ")
-    return unquote(text, errors="strict") if "%" in text else text
+    found = []
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if "%" in pair:
+            found.append((unquote_to_bytes(name).decode(), unquote_to_bytes(value).decode()))
+        elif name or equals:
+            found.append((name, value))
+    return found
 
 
 def _too_large(limit: int) -> Refused:

@@ -19,6 +19,9 @@ class Webhook:
     """Path and query, undecoded, as signed."""
     headers: dict[bytes, bytes]
     fields: list[tuple[str, str]]
+    """Every parameter, in order, repeats and blanks too."""
+    values: dict[str, str]
+    """The same by name; the last of several."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class Twilio:
 
     def account(self, webhook: Webhook) -> str:
         """The AccountSid parameter."""
-        return _needed(dict(webhook.fields), "AccountSid")
+        return _needed(webhook.values, "AccountSid")
 
     def verify(self, webhook: Webhook, account: str, secret: Callable[[str], str]) -> None:
         """HMAC over the public URL and the sorted form, with the account's token or a shared key of the account.
@@ -65,7 +65,8 @@ class Twilio:
         given = webhook.headers.get(_SIGNATURE)
         if not given:
             raise NotAuthentic("missing_signature")
-        algorithm, key_name = _scheme(webhook.headers.get(_SETTINGS, b"").decode("latin-1"))
+        settings = webhook.headers.get(_SETTINGS)
+        algorithm, key_name = _scheme(settings.decode("latin-1")) if settings else ("sha1", "")
         key = secret(f"{account}/{key_name}" if key_name else account).encode()
         if not key:
             raise NotAuthentic("unknown_account")
@@ -78,11 +79,11 @@ class Twilio:
 
     def sender_of_ours(self, webhook: Webhook) -> Address:
         """The From of the text that was sent."""
-        return Address.phone(_needed(dict(webhook.fields), "From"))
+        return Address.phone(_needed(webhook.values, "From"))
 
     def sms(self, webhook: Webhook, organisation: str, route: str) -> SmsReceived:
         """A text, its media, and Twilio's own opinion of an opt-out word."""
-        fields = dict(webhook.fields)
+        fields = webhook.values
         sid = _needed(fields, "MessageSid")
         return SmsReceived.first(
             organisation,
@@ -101,7 +102,7 @@ class Twilio:
 
     def status(self, webhook: Webhook, organisation: str, route: str, attempt: str) -> SmsStatusReported | None:
         """One report; the same status with the same error is the same report."""
-        fields = dict(webhook.fields)
+        fields = webhook.values
         sid, spelled = _needed(fields, "MessageSid"), _needed(fields, "MessageStatus")
         status, error = _STATUSES.get(spelled), fields.get("ErrorCode", "")
         if status is None:
