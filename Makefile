@@ -49,6 +49,7 @@ lock: $(VENV)/.dev  ## Pin the requirements anew
 
 snapshot: $(VENV)/.dev  ## Write the generated documents: schemas, AsyncAPI, tables
 	$(BIN)/python -m common.docs
+	$(BIN)/switchboard settings > .env.example
 
 clean:  ## Remove what was installed and made, except data/
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

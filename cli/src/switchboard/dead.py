@@ -6,6 +6,7 @@ tries without a word; the event of the latter is still in the stream of events.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
@@ -26,6 +27,8 @@ from nats.js.errors import NotFoundError
 from switchboard.local import runfile
 
 _ADVISORY = "$JS.EVENT.ADVISORY."
+_PATIENCE = 3.0
+"""Seconds to wait for a connection; the client itself would try for ever."""
 
 
 class NoLetter(Exception):
@@ -79,6 +82,8 @@ class Desk:
         """Letters, newest first."""
         state = (await self._js.stream_info(DEAD)).state
         found: list[Letter] = []
+        if not state.messages:
+            return found
         for number in range(state.last_seq, state.first_seq - 1, -1):
             with contextlib.suppress(NoLetter):
                 found.append(await self.letter(number))
@@ -133,16 +138,12 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     url = run["nats"] if run else settings.nats_url
     user, password = settings.broker_login(OPERATOR)
     try:
-        client = await nats.connect(
-            url,
-            user=user or None,
-            password=password or None,
-            inbox_prefix=f"_INBOX_{OPERATOR}".encode(),
-            allow_reconnect=False,
-            connect_timeout=3,
-        )
+        async with asyncio.timeout(_PATIENCE):
+            client = await nats.connect(
+                url, user=user or None, password=password or None, inbox_prefix=f"_INBOX_{OPERATOR}".encode()
+            )
     except (NatsError, OSError, TimeoutError) as error:
-        raise NoBroker(f"the broker at {url} does not answer: {error}") from error
+        raise NoBroker(f"the broker at {url} does not answer: {error!r}") from error
     try:
         yield Desk(client.jetstream())
     finally:

@@ -76,24 +76,21 @@ async def broker_streams(settings: Settings) -> list[str]:
     import nats  # noqa: PLC0415
     from common import streams  # noqa: PLC0415
     from nats.errors import Error as NatsError  # noqa: PLC0415
-    from nats.errors import NoServersError  # noqa: PLC0415
 
     user, password = settings.broker_login(MIGRATOR)
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
+    try:
+        async with asyncio.timeout(_PATIENCE):  # the client tries until then
             client = await nats.connect(
                 settings.nats_url,
                 user=user or None,
                 password=password or None,
                 inbox_prefix=f"_INBOX_{MIGRATOR}".encode(),
-                allow_reconnect=False,
+                reconnect_time_wait=0.25,
+                max_reconnect_attempts=-1,
             )
             try:
                 return await streams.declare(client.jetstream())
             finally:
                 await client.close()
-        except (NatsError, NoServersError, OSError, TimeoutError) as error:
-            if time.monotonic() > deadline:
-                raise SystemExit(f"the broker at {settings.nats_url} did not take the streams: {error!r}") from error
-            await asyncio.sleep(0.2)
+    except (NatsError, OSError, TimeoutError) as error:
+        raise SystemExit(f"the broker at {settings.nats_url} did not take the streams: {error!r}") from error

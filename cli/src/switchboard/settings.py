@@ -34,6 +34,8 @@ class Settings(common.settings.Settings):
         default=Path(), description="File with the token to show there; the operator token of run.json if empty."
     )
 
+    organization: str = Field(default="", description="The organisation commands concern when `-o` names none.")
+
     @property
     def secrets_folder(self) -> Path:
         """Where the secret files are."""

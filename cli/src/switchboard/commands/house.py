@@ -24,6 +24,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(migrate)
     app.command()(up)
     app.command()(status)
+    app.command()(settings)
     app.add_typer(streams_app, name="streams")
 
 
@@ -146,6 +147,13 @@ def status(json: output.Json = False) -> None:
     output.rows(rows, json)
     if not all(row["ready"] for row in rows):
         raise typer.Exit(1)
+
+
+def settings() -> None:
+    """Print every setting of every program, with its meaning and default."""
+    from switchboard import settings_page  # noqa: PLC0415
+
+    typer.echo(settings_page.render(), nl=False)
 
 
 def _settings() -> Settings:
