@@ -168,7 +168,7 @@ async def _state(broker: Broker) -> tuple[int, int | None]:
 
 async def _until(true: Callable[[], Any], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
-        while not await true():  # noqa: ASYNC110 - it happens in another process or thread
+        while not await true():
             await asyncio.sleep(0.1)
 
 

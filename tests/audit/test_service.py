@@ -33,7 +33,7 @@ async def publish(broker: Broker, *wired: tuple[Event, int]) -> None:
 
 async def until(true: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
     async with asyncio.timeout(seconds):
-        while not await true():  # noqa: ASYNC110 - what another process commits can only be looked at
+        while not await true():
             await asyncio.sleep(0.02)
 
 

@@ -26,7 +26,9 @@ IN_FLIGHT = 256
 
 DELIVERIES = 12
 _ACK_WAIT = 10.0
-_PROGRESS_EVERY = 4.0
+_PROGRESS_SHARE = 0.4
+"""Part of the broker's patience after which it hears that a handler is still at work."""
+
 _DELAYS = (0.1, 0.5, 1, 2, 5, 10, 20, 30, 60, 60, 60)
 _EXPIRES = 20.0
 _SILENCE = 2.0
@@ -58,12 +60,14 @@ class Consumer:
         handler: Handler,
         *,
         in_flight: int = IN_FLIGHT,
+        ack_wait: float = _ACK_WAIT,
     ) -> None:
         self._client = client
         self.durable = durable
         self._subjects = subjects
         self._handler = handler
         self._in_flight = in_flight
+        self._ack_wait = ack_wait
         self._asked = 0
         self._heard = 0.0
         self._doubted = False
@@ -155,7 +159,7 @@ class Consumer:
             "durable_name": self.durable,
             **({"filter_subject": only} if only else {"filter_subjects": self._subjects}),
             "ack_policy": "explicit",
-            "ack_wait": int(_ACK_WAIT * 1e9),
+            "ack_wait": int(self._ack_wait * 1e9),
             "max_deliver": DELIVERIES,
             "max_ack_pending": 4096,
             "deliver_policy": "all",
@@ -171,7 +175,7 @@ class Consumer:
         tries = message.metadata.num_delivered
         delivery = Delivery(message.subject, message.data, message.metadata.sequence.stream, tries)
         started = time.perf_counter()
-        progress = asyncio.create_task(_in_progress(message))
+        progress = asyncio.create_task(_in_progress(message, self._ack_wait * _PROGRESS_SHARE))
         try:
             outcome = await self._outcome(message, delivery)
         except (NatsError, OSError, TimeoutError) as error:
@@ -229,9 +233,9 @@ class Consumer:
         await message.term()
 
 
-async def _in_progress(message: Msg) -> None:
+async def _in_progress(message: Msg, every: float) -> None:
     """Tell the broker, while a handler works, that it is still being worked on."""
     while True:
-        await asyncio.sleep(_PROGRESS_EVERY)
+        await asyncio.sleep(every)
         with contextlib.suppress(NatsError):
             await message.in_progress()
