@@ -86,9 +86,9 @@ async def test_an_empty_bucket_replaces_nothing_and_its_owner_fills_it_again(
         broker.start()
         await declare_streams(broker)
         async with asyncio.timeout(15):
-            while not owner.connected:
+            while not owner.connected:  # noqa: ASYNC110 - another process; nothing to wait on
                 await asyncio.sleep(0.02)
-            while await publisher.current() != 0:
+            while await publisher.current() != 0:  # noqa: ASYNC110 - another process; nothing to wait on
                 await asyncio.sleep(0.02)
         await publisher.beat(8)
         assert reader.follower.revision == 7
