@@ -23,27 +23,16 @@ class Listing:
 
     def __init__(self, offers: dict[tuple[Tier, str], Offer]) -> None:
         shown = {key: _shown(offer, _results(offer.tool.result)) for key, offer in offers.items()}
-        self._lists = {
-            (tier, profile): ListToolsResult(
-                tools=[
-                    shown[key]
-                    for key, offer in offers.items()
-                    if key[0] == tier and profile in ("all", _profile(offer))
-                ]
-            )
-            for tier in {tier for tier, _ in offers}
-            for profile in PROFILES
-        }
-        self._schemas = {name: offer.schema for (_, name), offer in offers.items()}
+        self._lists: dict[tuple[Tier, str], ListToolsResult] = {}
+        for (tier, name), offer in offers.items():
+            for profile in ("all", _profile(offer)):
+                listed = self._lists.setdefault((tier, profile), ListToolsResult(tools=[]))
+                listed.tools.append(shown[tier, name])
         self.waiting = {name for (_, name), offer in offers.items() if offer.tool.waits}
 
     def tools(self, tier: Tier, profile: str) -> ListToolsResult:
         """The tools of a profile; an unknown profile is `core`."""
         return self._lists[tier, profile if profile in PROFILES else "core"]
-
-    def schema(self, name: str) -> dict[str, Any] | None:
-        """A tool's arguments, as the SDK asks for them to check headers that mirror arguments; we declare none."""
-        return self._schemas.get(name)
 
 
 @functools.cache

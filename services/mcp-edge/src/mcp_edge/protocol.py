@@ -69,7 +69,7 @@ class Protocol:
             "switchboard",
             title="Switchboard",
             instructions=INSTRUCTIONS,
-            get_tool_input_schema=self._listing.schema,
+            get_tool_input_schema=lambda _name: None,  # no header of ours mirrors an argument
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
             on_list_resources=self._list_resources,
