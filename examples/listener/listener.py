@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,8 @@ class Seen:
 
 def listening(url: str, user: str | None, password: str | None) -> FastStream:
     """The program: one subscription on the house's stream, with a durable of our own."""
-    broker = NatsBroker(url, security=SASLPlaintext(user, password) if user and password else None)
+    log = logging.getLogger("listener")
+    broker = NatsBroker(url, security=SASLPlaintext(user, password) if user and password else None, logger=log)
     seen = Seen()
 
     @broker.subscriber(
@@ -59,7 +61,7 @@ def listening(url: str, user: str | None, password: str | None) -> FastStream:
             tell(event)
         await message.ack()
 
-    return FastStream(broker)
+    return FastStream(broker, logger=log)
 
 
 def tell(event: dict[str, Any]) -> None:
@@ -76,6 +78,7 @@ def main() -> None:
     parser.add_argument("--user")
     parser.add_argument("--password-file", type=Path)
     asked = parser.parse_args()
+    logging.basicConfig(level=logging.INFO)  # to standard error: the output is for what was heard
     password = asked.password_file.read_text().strip() if asked.password_file else None
     asyncio.run(listening(asked.url, asked.user, password).run())
 
