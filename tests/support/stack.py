@@ -153,15 +153,13 @@ def a_stack(
     with (folder / "up.log").open("ab") as log:
         process = subprocess.Popen(command, env={**inherited, **own, **(env or {})}, stdout=log, stderr=log)
     stack = Stack(folder, process)
-    pids: dict[str, int] = {}
     try:
         deadline = time.monotonic() + _READY_WITHIN
         while not (folder / "run.json").exists():
             stack._not_later_than(deadline, "the stack did not start")
         yield stack
-        pids = stack.run["pids"]
     finally:
-        _stop(process, folder, pids)
+        _stop(process, folder)
 
 
 def _status(url: str) -> int:
@@ -170,8 +168,9 @@ def _status(url: str) -> int:
     return 0
 
 
-def _stop(process: subprocess.Popen[bytes], folder: Path, pids: Mapping[str, int]) -> None:
-    """Ask the supervisor; when it does not end, kill it: its children then get SIGTERM from the kernel."""
+def _stop(process: subprocess.Popen[bytes], folder: Path) -> None:
+    """Ask the supervisor; when it does not end, kill it and what it started."""
+    pids: dict[str, int] = {}
     with contextlib.suppress(OSError, ValueError):
         pids = json.loads((folder / "run.json").read_text())["pids"]
     process.terminate()
