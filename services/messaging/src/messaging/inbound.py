@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import orjson
 from common import ids, inbox
 from common.catalogue.audit import AlertRaised
@@ -13,6 +15,7 @@ from common.errors import Rejected
 from common.messages import PLATFORM
 
 from messaging.domain import keywords
+from messaging.lanes import Lanes
 from messaging.owners import Owner, Owners
 from messaging.places import Places
 from messaging.store import consent, contacts, history, messages, waiting
@@ -23,11 +26,21 @@ _HANDLER = "inbound"
 _CHANNEL: Channel = "sms"
 
 
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """A text whose owner is known."""
+
+    sms: SmsReceived
+    owner: Owner
+    known: Place | None
+
+
 class Inbound:
-    """Makes a received text a message of its agent, once."""
+    """Makes a received text a message of its agent, once, in the order of acceptance."""
 
     def __init__(self, database: Database, owners: Owners, places: Places) -> None:
         self._database, self._owners, self._places = database, owners, places
+        self._lanes = Lanes(self._keep)
 
     async def received(self, sms: SmsReceived) -> None:
         """Handle one text. `Rejected`, with an alert, when nobody owns its address."""
@@ -37,10 +50,21 @@ class Inbound:
             await self._database.write(lambda tx: _nobodys(tx, sms))
             raise Rejected(f"nobody owns {sms.to.masked()}; provision it or release the number", code="unrouted")
         known = self._places.get(owner.organisation, owner.agent, sms.sender)
-        place = await self._database.write(lambda tx: _keep(tx, sms, owner, known))
+        lane = f"{owner.organisation}/{owner.agent}"
+        place = await self._lanes.put(lane, _Arrival(sms, owner, known))
         if place:
             self._places.put(owner.organisation, owner.agent, sms.sender, place)
         crash("w2")
+
+    async def _keep(self, arrivals: list[_Arrival]) -> list[Place | None]:
+        """All of one agent, in one transaction: those accepted first come first."""
+        order = sorted(range(len(arrivals)), key=lambda n: arrivals[n].sms.time)
+
+        def keep(tx: Tx) -> list[Place | None]:
+            kept = {n: _keep(tx, arrivals[n].sms, arrivals[n].owner, arrivals[n].known) for n in order}
+            return [kept[n] for n in range(len(arrivals))]
+
+        return await self._database.write(keep)
 
 
 def _nobodys(tx: Tx, sms: SmsReceived) -> None:

@@ -1,0 +1,17 @@
+"""Messaging, running, on each database in turn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.messaging.running import House, running
+from tests.support.servers import Broker
+
+
+@pytest.fixture
+async def house(broker: Broker, database_url: str, tmp_path: Path) -> AsyncIterator[House]:
+    async with running(broker.url, database_url, tmp_path) as house:
+        yield house
