@@ -196,11 +196,11 @@ class Door:
         body = urlencode(form, doseq=True)
         return await self.client.post(target, content=body, headers=sign(target, form, token))
 
-    async def text(self, n: int = 1, route: str = ROUTE, **changed: str | None) -> httpx.Response:
+    async def text(self, n: int = 1, route: str = ROUTE, **changed: Any) -> httpx.Response:
         """A signed text."""
         return await self.post(f"/webhooks/{route}/sms", sms(n, **changed))
 
-    async def report(self, n: int = 1, **changed: str | None) -> httpx.Response:
+    async def report(self, n: int = 1, **changed: Any) -> httpx.Response:
         """A signed status callback."""
         return await self.post(f"/webhooks/{ROUTE}/status/att_1", status(n, **changed))
 

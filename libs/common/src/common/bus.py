@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from pydantic import BaseModel, ValidationError
 
@@ -151,7 +153,8 @@ class Bus:
         await asyncio.gather(*(consumer.drain() for consumer in self._consumers))
         await self._tasks.stop()
         if self._client is not None:
-            await self._client.close()
+            with contextlib.suppress(NatsError, OSError):  # the broker may be gone at this very moment
+                await self._client.close()
             self._client = None
 
     async def _begin_when_possible(self) -> None:
