@@ -128,6 +128,11 @@ def test_the_command_leaves_with_2_when_there_is_nothing_to_judge(arguments: lis
     assert verify.main(arguments) == 2
 
 
+def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    assert verify.main(["--database", f"sqlite:///{tmp_path / 'audit.db'}"]) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_checkpoints_that_do_not_exist_are_an_error(database_url: str, tmp_path: Path) -> None:
     a_chain(database_url, tmp_path)
     assert verify.main(["--database", database_url, "--checkpoints", str(tmp_path / "none.jsonl")]) == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import nats
+import pytest
 import sqlalchemy as sa
 from audit import checkpoints
 from audit.app import build
@@ -147,3 +148,11 @@ async def test_a_database_set_back_behind_a_checkpoint_raises_a_critical_alert(b
 
     async with service.running(again, settings):
         await until(raised)
+
+
+async def test_a_checkpoint_file_that_was_changed_keeps_audit_from_starting(broker: Broker, tmp_path: Path) -> None:
+    settings = some_settings(broker, f"sqlite:///{tmp_path / 'audit.db'}", tmp_path)
+    settings.checkpoint_folder.mkdir()
+    (settings.checkpoint_folder / "checkpoints-0.jsonl").write_text("{}\n")
+    with pytest.raises(SystemExit, match="keep the file as evidence"):
+        await build(settings)

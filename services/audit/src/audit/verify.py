@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import orjson
+import sqlalchemy as sa
 from common.db import Database, Tx
 from common.errors import Unavailable
 from sqlalchemy.exc import SQLAlchemyError
@@ -35,6 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         files = _files(asked.checkpoints)
         key = _public_key(asked.public_key, files)
+        _must_exist(asked.database)
         sound = asyncio.run(verify(asked.database, files, key, say))
     except (Unavailable, SQLAlchemyError, OSError, ValueError) as error:
         sys.stderr.write(f"cannot verify: {error}\n")
@@ -73,6 +75,13 @@ def judged(tx: Tx, files: list[Path], public_key: bytes) -> Iterator[Verdict]:
 
     yield from inspect(tx, sound_lines())
     yield from bad
+
+
+def _must_exist(url: str) -> None:
+    """A missing SQLite file would be created by opening it, and found to be empty."""
+    place = sa.make_url(url)
+    if place.get_backend_name() == "sqlite" and not Path(place.database or "").is_file():
+        raise ValueError(f"no database at {place.database}")
 
 
 def _files(given: list[Path]) -> list[Path]:
