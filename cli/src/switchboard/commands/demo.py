@@ -29,8 +29,19 @@ def demo(
     with contextlib.nullcontext(found) if found else _own_stack() as place:
         try:
             asyncio.run(_tell(place, verify))
-        except NotAsTold as error:
-            raise output.fail(f"this did not go as told: {error}") from None
+        except (NotAsTold, BaseExceptionGroup) as error:
+            found = _within(error, NotAsTold)
+            if found is None:
+                raise
+            raise output.fail(f"this did not go as told: {found}") from None
+
+
+def _within(error: BaseException, kind: type[Exception]) -> BaseException | None:
+    """The error itself, or the first of that kind in a group: the clients work in groups of tasks."""
+    if isinstance(error, kind):
+        return error
+    nested = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return next((found for one in nested if (found := _within(one, kind))), None)
 
 
 async def _tell(place: dict[str, Any], verify: str) -> None:
