@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import httpx
@@ -146,21 +147,24 @@ async def test_too_many_parameters_are_refused(door: Door) -> None:
 
 @pytest.mark.parametrize("field", ["MessageSid", "From", "To", "Body", "AccountSid"])
 async def test_a_text_without_a_field_we_need_names_it(door: Door, field: str) -> None:
-    answer = await door.text(**{field: None})
+    without: dict[str, Any] = {field: None}
+    answer = await door.text(**without)
     assert refused(door, answer, 400, "invalid")
     assert field in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("field", ["MessageSid", "MessageStatus", "From", "AccountSid"])
 async def test_a_report_without_a_field_we_need_names_it(door: Door, field: str) -> None:
-    answer = await door.report(**{field: None})
+    without: dict[str, Any] = {field: None}
+    answer = await door.report(**without)
     assert refused(door, answer, 400, "invalid")
     assert field in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("field", ["NumMedia", "NumSegments"])
 async def test_a_count_that_is_no_number_names_the_field(door: Door, field: str) -> None:
-    answer = await door.text(**{field: "two"})
+    wrong: dict[str, Any] = {field: "two"}
+    answer = await door.text(**wrong)
     assert refused(door, answer, 400, "invalid")
     assert field in answer.json()["detail"]
 
