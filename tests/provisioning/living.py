@@ -17,6 +17,7 @@ from common.catalogue.billing import Authorize, Decision, GetPriceBook, PriceBoo
 from common.catalogue.provisioning import CreateOrganisation, OrganisationReply
 from common.catalogue.values import Done, Money
 from common.directory import CREDENTIALS, DIRECTORY, Credentials, Directory
+from common.errors import NotFound
 from common.messages import PLATFORM, Event, Order, Query
 from common.migrate import upgrade
 from common.sealed import Sealer
@@ -58,6 +59,8 @@ class Billing:
         return Decision(allowed=True, held=Money(micros=2_000_000))
 
     async def settle(self, order: SettleHold) -> Done:
+        if order.hold not in self.held:
+            raise NotFound("there is no such hold")
         self.let_go.add(order.hold)
         return Done()
 
@@ -82,7 +85,7 @@ class House:
 
     async def ask(self, request: Order[R] | Query[R]) -> R:
         if isinstance(request, Order):
-            return await self.bus.order(request, total=25, attempt=20)
+            return await self.bus.order(request, total=25)
         return await self.bus.query(request)
 
     async def organisation(self, title: str = "Acme") -> OrganisationReply:

@@ -66,7 +66,7 @@ async def a_process(
 
 
 async def dies(process: Process, house: House, order: Order[ChannelsReply]) -> None:
-    asking = asyncio.create_task(house.bus.order(order, total=30, attempt=30))
+    asking = asyncio.create_task(house.bus.order(order, total=30))
     async with asyncio.timeout(30):
         assert await process.wait() == 137
     asking.cancel()
@@ -77,7 +77,7 @@ async def finishes(house: House, order: Order[ChannelsReply], fallback: str = ""
     async with a_process(house.settings, "", fallback), asyncio.timeout(30):
         while True:
             with contextlib.suppress(Unavailable):
-                reply = await house.bus.order(order, total=20, attempt=20)
+                reply = await house.bus.order(order, total=20)
                 if reply.state not in ("running", "releasing"):
                     return reply
 

@@ -11,8 +11,9 @@ from common import ids
 from common.db import Database, Tx
 from provisioning import deprovision, domain, provision
 from provisioning.deprovision import Deprovision
+from provisioning.engine import Engine
 from provisioning.provision import Provision
-from provisioning.saga import Engine, Policy
+from provisioning.saga import Policy
 from provisioning.store import numbers, sagas, tenants
 
 from tests.provisioning.fakes import Crash, FakeProvider, FakeQuota, Trouble

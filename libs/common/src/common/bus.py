@@ -32,8 +32,8 @@ E = TypeVar("E", bound=Event)
 R = TypeVar("R", bound=BaseModel)
 Q = TypeVar("Q", bound=Request[Any])
 
-ORDER_TRY, ORDER_TOTAL = 2.0, 6.0
-"""Seconds for one try of an order, and for asking again with the same id until the answer is `pending`."""
+ORDER_TOTAL = 6.0
+"""Seconds for asking again with the same id (each try for the order's `patience`) until the answer is `pending`."""
 
 QUERY_DEADLINE = 5.0
 
@@ -204,15 +204,12 @@ class Bus:
 
     # asking
 
-    async def order(self, order: Order[R], *, total: float = ORDER_TOTAL, attempt: float = ORDER_TRY) -> R:
-        """Ask until answered, with the same id, for `total` seconds; then `Unavailable` with code `pending`.
-
-        `attempt` is how long one try waits: longer for an order that takes its time and whose answer carries a secret.
-        """
-        deadline = time.monotonic() + total
+    async def order(self, order: Order[R], *, total: float | None = None) -> R:
+        """Ask until answered, with the same id, for `total` seconds; then `Unavailable` with code `pending`."""
+        deadline = time.monotonic() + (max(ORDER_TOTAL, order.patience) if total is None else total)
         while True:
             try:
-                return await self._ask(order, min(attempt, max(0.05, deadline - time.monotonic())))
+                return await self._ask(order, min(order.patience, max(0.05, deadline - time.monotonic())))
             except _NoAnswer:
                 if time.monotonic() >= deadline:
                     raise Unavailable(

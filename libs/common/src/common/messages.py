@@ -143,6 +143,8 @@ class Order(Request[R], Generic[R]):
     """
 
     kind: ClassVar[str] = "orders"
+    patience: ClassVar[float] = 2.0
+    """Seconds one try waits for the answer, before the order is asked again with the same id."""
     key: str = ""
     key_derived: bool = False
     not_after: datetime | None = None

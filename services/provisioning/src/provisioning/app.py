@@ -13,6 +13,7 @@ from provisioning import domain
 from provisioning.accounts import Accounts, keep_credentials, keep_operator
 from provisioning.deprovision import Deprovision
 from provisioning.directory import Announcer
+from provisioning.engine import Engine
 from provisioning.handlers.channels import Channels
 from provisioning.handlers.queries import Queries
 from provisioning.handlers.tenants import Tenants
@@ -21,7 +22,7 @@ from provisioning.providers import registry
 from provisioning.provision import Provision
 from provisioning.quota import BillingQuota
 from provisioning.reaper import Reaper
-from provisioning.saga import Engine, Policy
+from provisioning.saga import Policy
 from provisioning.settings import Settings
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Protocol
 
 from common import ids
 from common.bus import Bus
 from common.catalogue.billing import Authorize, GetPriceBook, SettleHold
 from common.catalogue.values import Money
-from common.errors import Rejected
+from common.errors import NotFound, Rejected
 from common.messages import Actor
 
 _ACTOR = Actor(tier="operator", token="provisioning")  # noqa: S106 - who asks, not a secret
@@ -57,7 +58,8 @@ class BillingQuota:
             hold=hold,
             captured=False,
         )
-        await self._bus.order(asked)
+        with contextlib.suppress(NotFound):
+            await self._bus.order(asked)
 
     async def _monthly(self, organisation: str, country: str) -> Money | None:
         book = await self._bus.query(GetPriceBook(organisation=organisation, actor=_ACTOR))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -137,6 +137,7 @@ class ChannelsReply(Value):
 class ProvisionChannels(Order[ChannelsReply], subject="provisioning.v1.channels.provision"):
     """Give an agent its own number and a token. Answers when the saga ended or after about ten seconds."""
 
+    patience: ClassVar[float] = 12.0
     title: str = Field(min_length=1, max_length=200)
     project: str = ""
     country: str = Field(default="US", min_length=2, max_length=2)
@@ -144,8 +145,9 @@ class ProvisionChannels(Order[ChannelsReply], subject="provisioning.v1.channels.
 
 
 class DeprovisionChannels(Order[ChannelsReply], subject="provisioning.v1.channels.deprovision"):
-    """Take an agent's tokens and number back."""
+    """Take an agent's tokens and number back. Answers when the saga ended or after about ten seconds."""
 
+    patience: ClassVar[float] = 12.0
     agent: str
 
 

@@ -23,9 +23,9 @@ from common.errors import Conflict, NotFound, Rejected
 from provisioning import deprovision, domain, provision
 from provisioning.accounts import Accounts
 from provisioning.directory import Announcer
+from provisioning.engine import Engine
 from provisioning.handlers.tenants import known_organisation
 from provisioning.handlers.tokens import no_agent
-from provisioning.saga import Engine
 from provisioning.store import numbers, sagas, snapshots, tenants
 from provisioning.store import tokens as token_rows
 

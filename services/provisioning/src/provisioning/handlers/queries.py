@@ -19,6 +19,7 @@ from common.catalogue.provisioning import (
 from common.catalogue.values import Step
 from common.db import Database, Tx
 from common.errors import NotFound
+from common.messages import PLATFORM
 
 from provisioning import provision
 from provisioning.handlers.channels import channel
@@ -67,9 +68,10 @@ class Queries:
         return await self.database.read(look)
 
     async def resolve(self, query: ResolveRoute) -> RouteOwner:
-        """Nobody's address gives an empty answer."""
+        """Nobody's address gives an empty answer; so does another's to a tenant."""
         row = await self.database.read(lambda tx: numbers.owner_of(tx, query.account, query.address))
-        return RouteOwner(**row) if row else RouteOwner()
+        theirs = row is not None and query.organisation in (PLATFORM, row["organisation"])
+        return RouteOwner(**row) if row and theirs else RouteOwner()
 
     async def hold(self, query: GetSagaHold) -> HoldState:
         """Whether billing may let the hold of this saga go."""
