@@ -133,6 +133,16 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_without_checkpoints_yet_is_said_and_no_error(
+    database_url: str, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    a_chain(database_url, tmp_path)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert verify.main(["--database", database_url, "--checkpoints", str(empty)]) == 0
+    assert b"cannot be seen" in capsysbinary.readouterr().err
+
+
 def test_checkpoints_that_do_not_exist_are_an_error(database_url: str, tmp_path: Path) -> None:
     a_chain(database_url, tmp_path)
     assert verify.main(["--database", database_url, "--checkpoints", str(tmp_path / "none.jsonl")]) == 2

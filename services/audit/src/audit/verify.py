@@ -85,11 +85,12 @@ def _must_exist(url: str) -> None:
 
 
 def _files(given: list[Path]) -> list[Path]:
-    """Files as given, and every checkpoint file of a folder."""
+    """Files as given, and every checkpoint file of a folder. Without any, it is said what cannot be seen."""
     found = [file for path in given for file in (sorted(path.glob("*.jsonl")) if path.is_dir() else [path])]
-    missing = [str(path) for path in [*given, *found] if not path.exists()]
-    if missing or (given and not found):
-        raise ValueError(f"no checkpoints at {', '.join(missing or map(str, given))}")
+    if missing := [str(path) for path in found if not path.exists()]:
+        raise ValueError(f"no checkpoints at {', '.join(missing)}")
+    if not found:
+        sys.stderr.write("no checkpoints: a cut tail with its head, or a whole rewrite, cannot be seen\n")
     return found
 
 
