@@ -72,6 +72,11 @@ async def test_a_letter_is_listed_with_its_reason_and_without_its_content(client
     }
 
 
+async def test_a_reason_may_be_in_any_script(client: Client, desk: Desk) -> None:
+    await set_aside(client, "nobody owns …99, où que ce soit")
+    assert [letter.reason for letter in await desk.newest(1)] == ["nobody owns …99, où que ce soit"]
+
+
 async def test_the_newest_come_first(client: Client, desk: Desk) -> None:
     for reason in ("first", "second"):
         await set_aside(client, reason)

@@ -11,6 +11,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from email.header import Header, decode_header
 from typing import Any
 
 import nats
@@ -120,7 +121,7 @@ class Desk:
 
 
 def _set_aside(number: int, raw: RawStreamMsg) -> Letter:
-    headers = raw.headers or {}
+    headers = {name: _text(value) for name, value in (raw.headers or {}).items()}
     return Letter(
         number=number,
         handler=headers.get("Dead-Handler", str(raw.subject).removeprefix("dead.")),
@@ -129,6 +130,12 @@ def _set_aside(number: int, raw: RawStreamMsg) -> Letter:
         tries=int(headers.get("Dead-Tries", "0")),
         body=raw.data or b"",
     )
+
+
+def _text(value: str | Header) -> str:
+    """A header of a stored message; the client leaves what is not ASCII in its bytes."""
+    parts = [part for part, _ in decode_header(value)]
+    return "".join(part.decode(errors="replace") if isinstance(part, bytes) else part for part in parts)
 
 
 @contextlib.asynccontextmanager
