@@ -187,7 +187,7 @@ async def history(database: Database, heard: list[Event]) -> dict[str, Any]:
     return await building.everything(database)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(min_value=0))
 async def test_any_order_with_any_repetition_gives_the_same_books(database: Database, seed: int) -> None:
     draw = random.Random(seed)

@@ -18,7 +18,7 @@ from common.messages import Actor
 from tests.billing import building
 from tests.billing.building import AGENT, COST, ORG, WORST, an_order, ask
 
-SLOW = Terms(Limits(), organisation_rate=600, agent_rate=60, burst=timedelta(seconds=3))
+SLOW = Terms(Limits(), organisation_rate=10, agent_rate=1, burst=timedelta(minutes=3))
 
 
 async def limit(database: Database, of: str = "", **caps: int) -> None:
@@ -117,12 +117,12 @@ async def test_a_send_too_soon_is_refused_with_the_first_moment_that_fits(databa
     refused = await ask(database, an_order("op_3"), SLOW)
     assert refused.code == "rate_limited"
     account = (await database.read(lambda tx: accounts.find(tx, ORG, AGENT)))[1]
-    assert refused.retry_at == account.tat - timedelta(seconds=2)
+    assert refused.retry_at == account.tat - timedelta(minutes=2)
     assert len(await database.read(lambda tx: building.rows(tx, "charges"))) == 3
 
 
 async def test_an_organisations_rate_holds_for_all_its_agents_together(database: Database) -> None:
-    await limit(database, rate_per_minute=60)
+    await limit(database, rate_per_minute=1)
     for n in range(3):
         assert (await ask(database, an_order(f"op_{n}", agent=f"agt_{n}"), SLOW)).allowed
     refused = await ask(database, an_order("op_3", agent="agt_3"), SLOW)
@@ -191,7 +191,7 @@ async def test_many_organisations_on_two_replicas_never_wait_for_each_other_in_a
 
     try:
         async with asyncio.timeout(30):
-            await asyncio.gather(*(act(n) for n in range(300)))
+            await asyncio.gather(*(act(n) for n in range(140)))
     finally:
         await other.close()
     assert all([await building.books_balance(database, f"org_{n}") for n in range(7)])
