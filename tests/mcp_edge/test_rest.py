@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 from common.catalogue.billing import Limits, SetLimits
-from common.catalogue.messages import GetMessages, Messages, SendMessage, SendReply, SetKillSwitch
+from common.catalogue.messages import (
+    AcknowledgeMessages,
+    GetMessages,
+    Messages,
+    SendMessage,
+    SendReply,
+    SetKillSwitch,
+)
 from common.catalogue.provisioning import (
     ChannelsReply,
     ChannelStatusList,
@@ -115,6 +122,20 @@ async def test_a_token_is_for_the_agent_that_is_named_else_for_the_organisation(
     assert [(o.tier, o.agent) for o in house.provisioning.asked] == [("agent", "agt_1"), ("organisation", "")]
 
 
+async def test_a_key_is_passed_on_where_it_means_something_and_harmless_elsewhere(house: House) -> None:
+    house.provisioning.on(IssueToken, IssuedToken(token_id="tok_5", token="once"))
+    house.messaging.on(AcknowledgeMessages, Done())
+    token = await house.token("organisation")
+    edge = await house.edge()
+    async with edge.rest(token, **{"idempotency-key": "k1"}) as client:
+        issued = await client.post("/v1/agents/agt_1/tokens", json={})
+        done = await client.post("/v1/agents/agt_1/inbox/ack", json={"messages": ["msg_1"]})
+    async with edge.rest(token) as client:
+        await client.post("/v1/agents/agt_1/tokens", json={})
+    assert (issued.status_code, done.status_code) == (201, 200)
+    assert [(order.key, order.key_derived) for order in house.provisioning.asked] == [("k1", False), ("", False)]
+
+
 async def test_a_query_is_read_as_its_types(house: House) -> None:
     house.messaging.on(GetMessages, Messages(messages=[], cursor=7, more=False))
     token = await house.token()
@@ -136,6 +157,7 @@ async def test_a_query_is_read_as_its_types(house: House) -> None:
         (b"[1, 2]", 400, "invalid"),
         (b'{"to": "+14155550123"}', 422, "bad_arguments"),
         (b'{"to": "+14155550123", "body": 5}', 422, "bad_arguments"),
+        (b'{"to": "+14155550123", "body": "h\\u0000i"}', 422, "bad_arguments"),
         (b'{"to": "+14155550123", "body": "hi", "agent": "agt_2"}', 422, "bad_arguments"),
         (b'{"to": "+14155550123", "body": "hi", "price": 0}', 422, "bad_arguments"),
         (b'{"body": "' + b"x" * 70_000 + b'"}', 413, "too_large"),

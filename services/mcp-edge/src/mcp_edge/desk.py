@@ -90,7 +90,7 @@ class Desk:
         organisation = getattr(arguments, "organisation", PLATFORM) if above else principal.organisation
         agent = principal.agent if principal.tier == "agent" else getattr(arguments, "agent", "")
         key = getattr(arguments, "idempotency_key", "")
-        derived = offer.tool.keyed and not key
+        derived = offer.tool.key == "always" and not key
         return Call(
             principal=principal,
             organisation=organisation,

@@ -65,7 +65,7 @@ class Door:
         if isinstance(error, Unauthorised):
             headers["www-authenticate"] = _challenge(scope)
         TURNED_AWAY.labels(error.code).inc()
-        log.info("turned_away", path=scope["path"].split("/")[1][:8], code=error.code, status=status)
+        log.info("turned_away", path=scope["path"][:4], code=error.code, status=status)
         await _reply(send, status, headers, problem.body)
 
 

@@ -55,7 +55,7 @@ def _shown(offer: Offer, results: dict[str, Any]) -> Shown:
         annotations=ToolAnnotations(
             read_only_hint=tool.effect == "reads",
             destructive_hint=tool.effect == "ends",
-            idempotent_hint=tool.keyed or tool.effect != "adds",
+            idempotent_hint=tool.key == "always" or tool.effect != "adds",
             open_world_hint=tool.leaves,
         ),
     )

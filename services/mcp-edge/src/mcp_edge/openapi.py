@@ -75,7 +75,7 @@ def _inputs(route: Route, offer: Offer) -> dict[str, Any]:
     in_query = [n for n in properties if n not in named and (not with_body or n == "organisation")]
     parameters = [_parameter(n, properties[n], "path", True) for n in named]
     parameters += [_parameter(n, properties[n], "query", n in required) for n in in_query]
-    if offer.tool.keyed:
+    if offer.tool.key != "none":
         parameters.append(_KEY_HEADER)
     extra: dict[str, Any] = {"parameters": parameters, "responses": _refusals()}
     if with_body:

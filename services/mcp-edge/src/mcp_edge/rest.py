@@ -45,7 +45,8 @@ def application(desk: Desk) -> FastAPI:
 
 
 def _endpoint(desk: Desk, route: Route) -> Callable[[Request], Awaitable[Response]]:
-    waits = any(offer.tool.waits for (_, name), offer in desk.offers.items() if name == route.tool)
+    tool = next(offer.tool for (_, name), offer in desk.offers.items() if name == route.tool)
+    keyed = tool.key != "none" and route.method == "POST"
 
     async def endpoint(request: Request) -> Response:
         principal: Principal = request.scope["principal"]
@@ -53,8 +54,10 @@ def _endpoint(desk: Desk, route: Route) -> Callable[[Request], Awaitable[Respons
             if (principal.tier, route.tool) not in desk.offers:
                 raise Rejected("this is not open to your token's tier", code="forbidden")
             given = arguments(route, principal, request, await request.body())
+            if keyed and (key := request.headers.get("idempotency-key")):
+                given["idempotency_key"] = key
             performing = desk.perform("rest", principal, route.tool, given)
-            result = await (_unless_gone(request, performing) if waits else performing)
+            result = await (_unless_gone(request, performing) if tool.waits else performing)
         except SwitchboardError as error:
             return refuse(error)
         return Response(result.model_dump_json(), route.status, media_type="application/json")
@@ -63,7 +66,7 @@ def _endpoint(desk: Desk, route: Route) -> Callable[[Request], Awaitable[Respons
 
 
 def arguments(route: Route, principal: Principal, request: Request, body: bytes) -> dict[str, Any]:
-    """What path, query, body and headers say together. A name that the path gives may not be given again."""
+    """What path, query and body say together. A name that the path gives may not be given again."""
     path, query = dict(request.path_params), dict(request.query_params)
     given = _json(body) if route.method in _WITH_BODY else {}
     twice = (set(given) & (set(path) | set(query))) | (set(path) & set(query))
@@ -73,8 +76,7 @@ def arguments(route: Route, principal: Principal, request: Request, body: bytes)
         raise BadArguments(f"not here: {', '.join(sorted(twice))}; the path says it", dict.fromkeys(twice, "not here"))
     if "agent" in path:
         path = _own(principal, path)
-    key = request.headers.get("idempotency-key")
-    return {**given, **query, **path, **({"idempotency_key": key} if key and route.method == "POST" else {})}
+    return {**given, **query, **path}
 
 
 def _own(principal: Principal, path: dict[str, Any]) -> dict[str, Any]:

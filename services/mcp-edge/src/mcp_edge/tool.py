@@ -66,7 +66,8 @@ class Tool:
     run: Run
     arguments: type[Arguments] = Arguments
     effect: Effect = "reads"
-    keyed: bool = False
+    key: Literal["none", "given", "always"] = "none"
+    """Whether it takes an idempotency key, and whether one is derived where none is given."""
     dated: bool = False
     leaves: bool = False
     """Whether it reaches people or providers outside."""
@@ -82,17 +83,16 @@ class Tool:
 
     def _asking(self) -> dict[str, Any]:
         fields: dict[str, Any] = {}
-        if self.keyed:
-            fields["idempotency_key"] = (str, Field(default="", max_length=200, description=_KEY))
+        if self.key != "none":
+            said = _KEY + (_DERIVED if self.key == "always" else "")
+            fields["idempotency_key"] = (str, Field(default="", max_length=200, description=said))
         if self.dated:
             fields["not_after"] = (AwareDatetime | None, Field(default=None, description=_NOT_AFTER))
         return fields
 
 
-_KEY = (
-    "Names this intent: asked again with the same key, nothing happens twice. Without one, the same arguments within "
-    "ten minutes count as the same intent."
-)
+_KEY = "Names this intent: asked again with the same key, nothing happens twice."
+_DERIVED = " Without one, the same arguments within ten minutes count as the same intent."
 _NOT_AFTER = "Refuse instead of acting later than this time (ISO 8601 with offset)."
 
 
@@ -107,6 +107,7 @@ class Offer:
 
     def understand(self, given: Mapping[str, Any]) -> Arguments:
         """The arguments, checked. `BadArguments` says which one is wrong, and what there is."""
+        _refuse_nul(given)
         try:
             return self.model.model_validate(given)
         except ValidationError as error:
@@ -149,6 +150,14 @@ def _naming(about: About, tier: Tier) -> dict[str, Any]:
         said = "The agent's id; leave out for the whole organisation."
         fields["agent"] = (str, Field(default="", pattern=rf"^$|{_ID}", description=said))
     return fields
+
+
+def _refuse_nul(given: Mapping[str, Any]) -> None:
+    """No telephone carries it, and not every database stores it."""
+    wrong = [name for name, value in given.items() if isinstance(value, str) and "\0" in value]
+    if wrong:
+        fault = "must not contain the character U+0000"
+        raise BadArguments(f"{', '.join(wrong)} {fault}", dict.fromkeys(wrong, fault))
 
 
 def _where(location: tuple[int | str, ...]) -> str:

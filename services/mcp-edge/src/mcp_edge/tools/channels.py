@@ -44,7 +44,7 @@ TOOLS = (
         result=ChannelsReply,
         run=ordering(ProvisionChannels),
         effect="adds",
-        keyed=True,
+        key="always",
         dated=True,
         leaves=True,
     ),

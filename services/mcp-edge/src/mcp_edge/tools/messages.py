@@ -26,7 +26,7 @@ TOOLS = (
         result=SendReply,
         run=ordering(SendMessage),
         effect="adds",
-        keyed=True,
+        key="always",
         dated=True,
         leaves=True,
     ),

@@ -59,7 +59,7 @@ TOOLS = (
         result=OrganisationReply,
         run=ordering(CreateOrganisation),
         effect="adds",
-        keyed=True,
+        key="always",
     ),
     Tool(
         name="comms_list_organizations",
@@ -81,6 +81,6 @@ TOOLS = (
         result=ProjectReply,
         run=ordering(CreateProject),
         effect="adds",
-        keyed=True,
+        key="always",
     ),
 )

@@ -28,6 +28,7 @@ TOOLS = (
         result=IssuedToken,
         run=issue,
         effect="adds",
+        key="given",
     ),
     Tool(
         name="comms_list_tokens",
