@@ -6,6 +6,7 @@ It knows no number and no domain; `engine.py` runs it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +17,7 @@ from common.errors import Unavailable
 from pydantic import TypeAdapter
 
 from provisioning.store import sagas
-from provisioning.store.sagas import Held
+from provisioning.store.sagas import Held, LeaseLost
 
 O = TypeVar("O")  # noqa: E741 - an order, as everywhere in this module
 T = TypeVar("T")
@@ -133,10 +134,12 @@ class Run(Generic[O]):
         await self._fenced(lambda tx: None, owner=None)
 
     async def renew(self, every: float) -> None:
-        """Keep the lease while a step takes its time."""
-        while True:
-            await asyncio.sleep(every)
-            await self._fenced(lambda tx: None)
+        """Keep the lease while a step takes its time; ends when it is lost."""
+        with contextlib.suppress(LeaseLost):
+            while True:
+                await asyncio.sleep(every)
+                with contextlib.suppress(Unavailable):
+                    await self._fenced(lambda tx: None)
 
     async def _fenced(self, work: Callable[[Tx], T], **values: Any) -> T:
         """`LeaseLost` before anything else; the change that gives the lease away comes last."""

@@ -105,8 +105,7 @@ class Channels:
             account=account,
             traceparent=order.traceparent,
         )
-        tenants.add_agent(tx, wish.agent, wish.organisation, project, order.title)
-        sagas.begin(
+        begun = sagas.begin(
             tx,
             wish.saga,
             provision.KIND,
@@ -116,6 +115,9 @@ class Channels:
             intent=replies.intent(order),
             fingerprint=replies.fingerprint(order),
         )
+        if not begun:  # another replica was asked the same at the same moment, and has committed
+            return self._began(tx, order)
+        tenants.add_agent(tx, wish.agent, wish.organisation, project, order.title)
         return wish.saga
 
     def _release(self, tx: Tx, order: DeprovisionChannels) -> str:

@@ -53,7 +53,7 @@ class Tenants:
             token_id=ids.random("tok"),
             token=tokens.new("organisation"),
         )
-        reply = await self.database.write(lambda tx: self._found(tx, order, fresh))
+        reply = await self.database.write(lambda tx: self._create(tx, order, fresh))
         await self.announcer.try_announce()
         return reply
 
@@ -82,7 +82,7 @@ class Tenants:
             ]
         )
 
-    def _found(self, tx: Tx, order: CreateOrganisation, fresh: OrganisationReply) -> OrganisationReply:
+    def _create(self, tx: Tx, order: CreateOrganisation, fresh: OrganisationReply) -> OrganisationReply:
         if before := replies.recall(tx, order):
             return before[0]
         org, project = fresh.organisation, fresh.project

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from common.db import Tx
+from common.db import Tx, insert_or_ignore
 
 from provisioning.store.tables import journal, sagas
 
@@ -47,8 +47,8 @@ def begin(
     agent: str,
     intent: str | None = None,
     fingerprint: str = "",
-) -> None:
-    """Write a saga down; from now on it ends completed or undone."""
+) -> bool:
+    """Write a saga down; from now on it ends completed or undone. False when this intent has one already."""
     row: dict[str, Any] = {
         "id": saga,
         "kind": kind,
@@ -69,7 +69,7 @@ def begin(
         "token": "",
         "created_at": tx.now,
     }
-    tx.execute(sa.insert(sagas), row)
+    return tx.execute(insert_or_ignore(tx, sagas), row).rowcount == 1
 
 
 def take(tx: Tx, saga: str, me: str, lease: timedelta) -> Held | None:
