@@ -127,7 +127,7 @@ def _process(place: Path, broker: Broker, module: str, *arguments: str) -> Itera
         "SWITCHBOARD_SECRETS": str(place),
     }
     with (place / f"{module}.log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", module, *arguments], env=environment, stderr=log)
+        process = subprocess.Popen([sys.executable, "-m", module, *arguments], env=environment, stdout=log, stderr=log)
     try:
         yield
     finally:
