@@ -15,7 +15,6 @@ import orjson
 import structlog
 
 _DIGITS = re.compile(r"\+?\d{7,15}(?!\d)")
-_LINE = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 _TOKEN = re.compile(r"\bsbd_[a-z]+_[A-Za-z0-9]+")
 
 
@@ -46,12 +45,15 @@ class _Static:
     info = False
 
 
-def write_lines(event: str, lines: Iterable[dict[str, object]]) -> None:
-    """Many lines of one event in one write, for what comes by the thousand. Not masked: pass no text from outside."""
+def write_lines(event: str, members: Iterable[str]) -> None:
+    """Many lines of one event in one write, for what comes by the thousand.
+
+    Each is the inside of a JSON object, `"ms":1.5,"status":200`. It is not masked: put nothing from outside in it.
+    """
     if not _Static.info:
         return
-    common: dict[str, object] = {"event": event, "level": "info", **_Static.fields}
-    sys.stderr.buffer.write(b"".join([orjson.dumps(common | line, option=_LINE) for line in lines]))
+    head = orjson.dumps({"event": event, "level": "info", **_Static.fields}).decode()[:-1]
+    sys.stderr.buffer.write("".join([f"{head},{one}}}\n" for one in members]).encode())
     sys.stderr.buffer.flush()
 
 

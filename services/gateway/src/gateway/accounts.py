@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import Counter
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from common import logs
 from common.metrics import HTTP, HTTP_SECONDS
@@ -53,7 +54,15 @@ class Accounts:
             observe[kind](seconds)
 
 
-def _line(entry: Entry) -> dict[str, object]:
+def _line(entry: Entry) -> str:
+    """The line's own part of a JSON object; nothing in it needs quoting: times, numbers and words of ours."""
     at, kind, status, outcome, seconds = entry
-    timestamp = datetime.fromtimestamp(at, UTC)
-    return {"kind": kind, "status": status, "outcome": outcome, "ms": round(seconds * 1e3, 1), "timestamp": timestamp}
+    return (
+        f'"timestamp":"{_second(int(at))}.{int(at % 1 * 1e6):06d}Z",'
+        f'"kind":"{kind}","status":{status},"outcome":"{outcome}","ms":{seconds * 1e3:.1f}'
+    )
+
+
+@lru_cache(maxsize=4)
+def _second(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S")

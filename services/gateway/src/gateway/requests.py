@@ -68,14 +68,17 @@ def parameters(form: str) -> list[tuple[str, str]]:
     pairs = form.replace("+", " ").split("&")
     if len(pairs) > _MOST_FIELDS:
         raise Refused(f"more than {_MOST_FIELDS} parameters", code="invalid", reason="too_many_fields")
-    found = []
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if "%" in pair:
-            found.append((unquote_to_bytes(name).decode(), unquote_to_bytes(value).decode()))
-        elif name or equals:
-            found.append((name, value))
-    return found
+    split = [pair.partition("=") for pair in pairs if pair]
+    if "%" not in form:
+        return [(name, value) for name, _, value in split]
+    return [
+        (name if "%" not in name else _decoded(name), value if "%" not in value else _decoded(value))
+        for name, _, value in split
+    ]
+
+
+def _decoded(text: str) -> str:
+    return unquote_to_bytes(text).decode()
 
 
 def _too_large(limit: int) -> Refused:

@@ -146,7 +146,9 @@ def _signed_form(webhook: Webhook) -> str:
     """Each form parameter by name, each distinct value once; a GET's are in the URL already."""
     if webhook.method == "GET":
         return ""
-    return "".join([name + value for name, value in sorted(set(webhook.fields))])
+    repeats = len(webhook.values) != len(webhook.fields)
+    fields = set(webhook.fields) if repeats else webhook.fields
+    return "".join([name + value for name, value in sorted(fields)])
 
 
 def _present(fields: Mapping[str, str], name: str) -> str:
