@@ -64,7 +64,7 @@ def test_every_number_is_judged_by_whose_it_is() -> None:
     ]
     rows = [a_row("+14155550001", "saga_mine"), a_row("+14155550009", "saga_lost"), a_row("+14155550008", "claim", "")]
     known = {f"saga_{state}": a_saga(state) for state in ("running", "undone", "completed")}
-    findings = {one.number[-1]: one for one in judge(there, rows, known)}
+    findings = {one.number[-1]: one for one in judge(there, rows, known, {"+14155550001", "+14155550009"})}
     assert {digit: one.verdict for digit, one in findings.items()} == {
         "1": "ours",
         "2": "ours",

@@ -66,8 +66,9 @@ class Reaper:
 
     async def look(self, account: Account) -> list[Finding]:
         """Judge every number; finish late undos, and raise an alert (once a day each) for the rest that is not ours."""
+        before = await self._database.read(lambda tx: numbers.in_use(tx, account.provider, account.account))
         there = await account.numbers.list()
-        findings = await self._database.read(lambda tx: _judge_all(tx, account, there))
+        findings = await self._database.read(lambda tx: _judge_all(tx, account, there, before))
         for late in (one for one in findings if one.verdict == "late"):
             await account.numbers.release(late.provider_id)
             log.warning("late_purchase_released", saga=late.saga)
@@ -75,19 +76,28 @@ class Reaper:
         return findings
 
 
-def _judge_all(tx: Tx, account: Account, there: list[OwnedNumber]) -> list[Finding]:
+def _judge_all(tx: Tx, account: Account, there: list[OwnedNumber], before: set[str]) -> list[Finding]:
     rows = numbers.owned(tx, account.provider, account.account)
     marked = [domain.marked_saga(one.name) for one in there]
-    return judge(there, rows, sagas.states(tx, [one for one in marked if one]))
+    steady = before & numbers.in_use(tx, account.provider, account.account)
+    return judge(there, rows, sagas.states(tx, [one for one in marked if one]), steady)
 
 
-def judge(there: Sequence[OwnedNumber], rows: Sequence[Mapping[Any, Any]], known: Mapping[Any, Any]) -> list[Finding]:
-    """What each number is: of those the provider has, and of those only we have. Pure."""
+def judge(
+    there: Sequence[OwnedNumber], rows: Sequence[Mapping[Any, Any]], known: Mapping[Any, Any], steady: set[str]
+) -> list[Finding]:
+    """What each number is: of those the provider has, and of those only we have. Pure.
+
+    `steady` were in use before the provider was asked and after: only these can be missing.
+    """
     held = {row["number"]: row for row in rows}
     findings = [_judge(one, held.get(one.number), known) for one in there]
-    seen = {one.number for one in there}
-    lost = [row for row in rows if row["provider_id"] and row["number"] not in seen]
-    return findings + [Finding("missing", row["number"], row["saga"], organisation=row["organisation"]) for row in lost]
+    lost = steady - {one.number for one in there}
+    return findings + [_missing(held[number]) for number in sorted(lost)]
+
+
+def _missing(row: Mapping[Any, Any]) -> Finding:
+    return Finding("missing", row["number"], row["saga"], row["provider_id"], row["organisation"])
 
 
 def _judge(one: OwnedNumber, row: Mapping[Any, Any] | None, known: Mapping[Any, Any]) -> Finding:

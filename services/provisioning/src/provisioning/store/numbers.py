@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from common.catalogue.values import Address
 from common.db import Tx, insert_or_ignore
 
-from provisioning.store.tables import addresses, numbers, routes
+from provisioning.store.tables import addresses, agents, numbers, routes
 
 Row = sa.RowMapping
 
@@ -48,6 +48,13 @@ def owned(tx: Tx, provider: str, account: str) -> list[Row]:
     """Every number we claim or own at an account."""
     here = (numbers.c.provider == provider) & (numbers.c.account == account)
     return list(tx.execute(sa.select(numbers).where(here)).mappings())
+
+
+def in_use(tx: Tx, provider: str, account: str) -> set[str]:
+    """The numbers of active agents at an account."""
+    here = (numbers.c.provider == provider) & (numbers.c.account == account) & (agents.c.state == "active")
+    used = sa.select(numbers.c.number).join(agents, agents.c.id == numbers.c.agent).where(here)
+    return set(tx.execute(used).scalars())
 
 
 def open_route(
