@@ -66,6 +66,23 @@ async def test_a_lower_revision_replaces_nothing(broker: Broker, owner: Bus, tmp
     assert reader.states == [(5, {"n": 5})]
 
 
+async def test_replicas_that_publish_at_once_leave_the_newest_whole_and_nothing_else(
+    broker: Broker, owner: Bus, tmp_path: Path
+) -> None:
+    replicas = [Publisher(owner, "directory") for _ in range(4)]
+    content = {n: {"n": n, "fill": "x" * 600_000} for n in range(1, 21)}
+    await asyncio.gather(*(replicas[n % 4].publish(n, content[n]) for n in content))
+    async with following(broker, tmp_path) as reader:
+        assert await reader.follower.wait_for(20, timeout=15)
+    assert reader.states[-1] == (20, content[20])
+    held = await owner.client.jetstream().stream_info("KV_directory", subjects_filter="$KV.directory.>")
+    assert sorted(held.state.subjects or {}) == [
+        "$KV.directory.chunk.20.0",
+        "$KV.directory.chunk.20.1",
+        "$KV.directory.head",
+    ]
+
+
 async def test_a_state_of_many_chunks_arrives_whole(broker: Broker, owner: Bus, tmp_path: Path) -> None:
     content = {"routes": ["x" * 1000] * 2000}
     await Publisher(owner, "directory").publish(1, content)
@@ -126,7 +143,7 @@ async def test_a_snapshot_that_is_being_replaced_is_not_taken(broker: Broker, ow
     store = await owner.client.jetstream().key_value("directory")
     async with following(broker, tmp_path) as reader:
         assert await reader.follower.wait_for(1)
-        await store.put("chunk.0", b'{"n":"half"}')
+        await store.put("chunk.2.0", b'{"n":"half"}')
         await store.put("head", b'{"revision":2,"chunks":1,"sha256":"other"}')
         await owner.client.publish(heartbeat_subject("directory"), b'{"revision":2}')
         assert not await reader.follower.wait_for(2, timeout=0.5)

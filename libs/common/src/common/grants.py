@@ -137,7 +137,7 @@ def _service(name: str, grant: Grant) -> Rights:
             publish += _looking_up(bucket)
             subscribe.append(heartbeat_subject(bucket))
         if grant.owns_buckets:
-            publish += [f"$KV.{bucket}.>", heartbeat_subject(bucket)]
+            publish += [f"$KV.{bucket}.>", f"$JS.API.STREAM.PURGE.KV_{bucket}", heartbeat_subject(bucket)]
     return Rights(tuple(publish), tuple(subscribe), answers=bool(served_by(name)))
 
 

@@ -12,6 +12,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
+from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.kv import KeyValue
 
 from common.bus import Bus
 from common.errors import Unavailable
@@ -41,28 +44,40 @@ class Publisher:
 
     def __init__(self, bus: Bus, bucket: str) -> None:
         self._bus, self._bucket = bus, bucket
-        self._published = 0
 
     async def publish(self, revision: int, content: dict[str, Any]) -> None:
         """Write the state and tell everyone. Raises `Unavailable` without a broker; then call again."""
-        raw = orjson.dumps(content)
-        chunks = [raw[at : at + _CHUNK] for at in range(0, len(raw), _CHUNK)]
-        head = {"revision": revision, "chunks": len(chunks), "sha256": hashlib.sha256(raw).hexdigest()}
         try:
             store = await self._bus.client.jetstream().key_value(self._bucket)
-            if await _head_revision(store) < revision:
-                for n, chunk in enumerate(chunks):
-                    await store.put(f"chunk.{n}", chunk)
-                await store.put("head", orjson.dumps(head))
-            self._published = revision
+            while (await _head(store)).revision < revision:
+                await self._replace(store, revision, orjson.dumps(content))
             await self.beat(revision)
         except (NatsError, JetStreamError, TimeoutError, OSError) as error:
             raise Unavailable(f"the broker did not take snapshot {revision}: {error!r}", code="bus") from error
 
+    async def _replace(self, store: KeyValue, revision: int, raw: bytes) -> None:
+        """Chunks of its own first, then the head, if nobody replaced it meanwhile; at last the old chunks go."""
+        before = await _head(store)
+        chunks = [raw[at : at + _CHUNK] for at in range(0, len(raw), _CHUNK)]
+        for n, chunk in enumerate(chunks):
+            await store.put(f"chunk.{revision}.{n}", chunk)
+        head = {"revision": revision, "chunks": len(chunks), "sha256": hashlib.sha256(raw).hexdigest()}
+        try:
+            await store.update("head", orjson.dumps(head), last=before.entry)
+        except KeyWrongLastSequenceError:
+            if (await _head(store)).revision != revision:  # by another replica, with these very chunks
+                await self._forget(revision)
+        else:
+            await self._forget(before.revision)
+
+    async def _forget(self, revision: int) -> None:
+        js = self._bus.client.jetstream()
+        await js.purge_stream(f"KV_{self._bucket}", subject=f"$KV.{self._bucket}.chunk.{revision}.>")
+
     async def current(self) -> int:
         """The revision the broker has; 0 when it has none. Raises `Unavailable` without a broker."""
         try:
-            return await _head_revision(await self._bus.client.jetstream().key_value(self._bucket))
+            return (await _head(await self._bus.client.jetstream().key_value(self._bucket))).revision
         except (NatsError, JetStreamError, TimeoutError, OSError) as error:
             raise Unavailable(f"the broker does not show its snapshot: {error!r}", code="bus") from error
 
@@ -143,16 +158,16 @@ class Follower:
 
     async def _fetch(self) -> None:
         store = await self._bus.client.jetstream().key_value(self._bucket)
-        if await _head_revision(store) <= self.revision:
+        head = await _head(store)
+        if head.revision <= self.revision:
             return
-        head = orjson.loads((await store.get("head")).value or b"{}")
-        chunks = [(await store.get(f"chunk.{n}")).value or b"" for n in range(head["chunks"])]
+        chunks = [(await store.get(f"chunk.{head.revision}.{n}")).value or b"" for n in range(head.chunks)]
         raw = b"".join(chunks)
-        if hashlib.sha256(raw).hexdigest() != head["sha256"]:
+        if hashlib.sha256(raw).hexdigest() != head.sha256:
             raise ValueError("the snapshot was being replaced; reading it again")
         content = orjson.loads(raw)
-        await asyncio.to_thread(self._keep, head["revision"], content)
-        self._take(head["revision"], content)
+        await asyncio.to_thread(self._keep, head.revision, content)
+        self._take(head.revision, content)
         async with self._changed:
             self._changed.notify_all()
 
@@ -171,10 +186,20 @@ class Follower:
         temporary.replace(self._disk)
 
 
-async def _head_revision(store: Any) -> int:
-    from nats.js.errors import KeyNotFoundError  # noqa: PLC0415
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """Which revision is whole, and the bucket's sequence of this very entry."""
 
+    revision: int = 0
+    entry: int = 0
+    chunks: int = 0
+    sha256: str = ""
+
+
+async def _head(store: KeyValue) -> _Head:
     try:
-        return int(orjson.loads((await store.get("head")).value)["revision"])
+        found = await store.get("head")
     except KeyNotFoundError:
-        return 0
+        return _Head()
+    wire = orjson.loads(found.value or b"{}")
+    return _Head(int(wire["revision"]), found.revision or 0, int(wire["chunks"]), str(wire["sha256"]))
