@@ -100,6 +100,15 @@ def test_what_dies_is_started_again(stack: Stack, name: str) -> None:
     assert f"{name} ended with signal SIGKILL" in stack.log
 
 
+def test_what_is_held_stays_down_until_it_is_let_go(stack: Stack) -> None:
+    health = stack.run["services"]["audit"][0]
+    with stack.down("audit"), pytest.raises(httpx.ConnectError):
+        while "audit stays down" not in stack.log:
+            httpx.get(f"{stack.run['services']['billing'][0]}/health")
+        httpx.get(f"{health}/health")
+    assert httpx.get(f"{health}/health").status_code == 200
+
+
 def test_a_second_run_on_one_folder_is_refused(stack: Stack) -> None:
     done = switchboard(stack.folder, "up", SWITCHBOARD_PORT_BASE=str(ports.free_base()))
     assert done.returncode == 2

@@ -90,6 +90,22 @@ class Stack:
         os.kill(pid, signal.SIGKILL)
         return pid
 
+    @contextlib.contextmanager
+    def down(self, name: str) -> Iterator[None]:
+        """Kill -9 that process and keep it down inside the block; ready again after it."""
+        held = self.folder / "hold" / name
+        held.parent.mkdir(exist_ok=True)
+        held.touch()
+        old = self.kill(name)
+        try:
+            deadline = time.monotonic() + 10
+            while Path(f"/proc/{old}/cmdline").exists() and Path(f"/proc/{old}/cmdline").read_bytes():
+                self._not_later_than(deadline, f"{name} did not die")
+            yield
+        finally:
+            held.unlink()
+        self.wait_restarted(name, old)
+
     def send_signal(self, name: str, number: signal.Signals) -> None:
         os.kill(self.pid(name), number)
 

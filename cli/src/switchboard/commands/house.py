@@ -210,7 +210,7 @@ def _ready(place: Place) -> None:
     here = "" if place.data == Path("data").absolute() else f" --data {place.data}"
     typer.echo(f"""
 Ready. To try it:
-  REST and its description   {edge}/v1  {edge}/docs
+  REST and its description   {edge}/v1  {edge}/v1/openapi.json
   MCP for agents             {edge}/mcp
   a tenant, then an agent    switchboard{here} organizations create "Acme"
                              switchboard{here} agents provision --organization ORG "Concierge"

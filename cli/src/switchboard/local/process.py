@@ -17,6 +17,8 @@ _PAUSE_FIRST, _PAUSE_MOST, _STEADY = 0.1, 5.0, 10.0
 _GRACE = 15.0
 """Seconds a program has to drain before it is killed."""
 
+_LOOK_EVERY = 0.05
+
 _ONCE = ("CRASH_AT",)
 """Not passed on to a program that is started again: a fault asked for happens once."""
 
@@ -28,6 +30,8 @@ class Process:
         self.program = program
         self.starts = 0
         self.log = logs / f"{program.name}.log"
+        self.held = logs.parent / "hold" / program.name
+        """While this file exists the program is not started again: for maintenance, and for tests of faults."""
         self._say, self._changed = say, changed
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
@@ -73,6 +77,13 @@ class Process:
             self._say(f"{self.program.name} ended with {_reason(code)}; starting it again in {pause:.1f} s")
             await asyncio.sleep(pause)
             pause = min(pause * 2, _PAUSE_MOST)
+            await self._while_held()
+
+    async def _while_held(self) -> None:
+        if self.held.exists():
+            self._say(f"{self.program.name} stays down while {self.held} exists")
+        while self.held.exists():  # noqa: ASYNC110 - a file has no event to wait for
+            await asyncio.sleep(_LOOK_EVERY)
 
     async def _run(self) -> int:
         with self.log.open("ab") as log:
