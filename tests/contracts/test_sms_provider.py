@@ -28,9 +28,11 @@ _keys = itertools.count(1)
 class Stage(Protocol):
     """A provider and the hands that make it go wrong."""
 
-    provider: SmsProvider
     account: str
     number: str
+
+    @property
+    def provider(self) -> SmsProvider: ...
 
     def taken(self, to: str) -> list[str]: ...
     def fault(self, kind: str) -> None: ...

@@ -147,8 +147,8 @@ class Outbound:
         claimed = self._dispatcher.room > 0
         try:
             reply, task = await self._database.write(lambda tx: self._commit(tx, order, plan, decision.held, claimed))
-        except IntegrityError:  # the same intent was committed a moment ago: now it is found
-            reply, task = await self._database.write(lambda tx: self._commit(tx, order, plan, decision.held, claimed))
+        except IntegrityError:  # the same intent was committed a moment ago under another operation
+            reply, task = await self._database.write(lambda tx: _too_late(tx, order, plan.operation)), None
         crash("o4")
         if task:
             self._places.put(order.organisation, order.agent, plan.to, Place(task.contact, task.thread))
@@ -159,14 +159,11 @@ class Outbound:
     def _commit(
         self, tx: Tx, order: SendMessage, plan: _Plan, held: Money, claimed: bool
     ) -> tuple[SendReply, Task | None]:
-        """Operation, message, reply and event; or the reply of whoever was first, and our money given back."""
-        if earlier := _earlier(tx, order):
-            if operations.state_of(tx, order.organisation, plan.operation) is None:
-                tx.stage(OperationAbandoned.after(order, operation=plan.operation))
-            return earlier, None
+        """Operation, message, reply and event; or the reply of the same request, if it was faster on another way."""
         place = plan.place or contacts.place(tx, order.organisation, order.agent, plan.to)
         task = self._task(tx, order, plan, place, fence=1 if claimed else 0)
-        operations.add(tx, task, tx.now + self._dispatcher.lease if claimed else tx.now)
+        if not operations.add(tx, task, tx.now + self._dispatcher.lease if claimed else tx.now):
+            return _too_late(tx, order, plan.operation), None
         _store(tx, task, held)
         tx.stage(_accepted(order, plan, task))
         reply = SendReply(
@@ -221,6 +218,16 @@ def _earlier(tx: Tx, order: SendMessage) -> SendReply | None:
         return reply
     status = messages.status_of(tx, reply.message) or reply.status
     return reply.model_copy(update={"duplicate_of": reply.message, "status": status})
+
+
+def _too_late(tx: Tx, order: SendMessage, operation: str) -> SendReply:
+    """The reply of whoever was first with this intent; money held for an operation that never was is given back."""
+    earlier = _earlier(tx, order)
+    if earlier is None:
+        raise Unavailable("two requests met; ask again with the same key", code="pending")
+    if operations.state_of(tx, order.organisation, operation) is None:
+        tx.stage(OperationAbandoned.after(order, operation=operation))
+    return earlier
 
 
 def _too_much(decision: Decision) -> Rejected:

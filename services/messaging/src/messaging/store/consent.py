@@ -34,18 +34,28 @@ class Pair:
         }
 
 
-def refusal(tx: Tx, pair: Pair) -> Rejected | None:
-    """Why nothing may be sent between these two now; None when it may. One statement: this is on every send's way."""
+def _refusal() -> sa.CompoundSelect[Any]:
+    given: dict[str, Any] = {name: sa.bindparam(f"{name}_") for name in ("organisation", "agent", "channel", "contact")}
     opted_out = sa.select(sa.literal("opted_out").label("code"), consents.c.evidence.label("why")).where(
-        *_is(consents, pair.row), consents.c.opted_in.is_(False)
+        *(consents.c[name] == value for name, value in given.items()), consents.c.opted_in.is_(False)
     )
     stopped = sa.select(sa.literal("kill_switch").label("code"), stops.c.reason.label("why")).where(
-        stops.c.organisation == pair.organisation,
-        stops.c.agent.in_(["", pair.agent]),
-        stops.c.channel == pair.channel,
+        stops.c.organisation == given["organisation"],
+        stops.c.agent.in_(["", given["agent"]]),
+        stops.c.channel == given["channel"],
         stops.c.stopped.is_(True),
     )
-    row = tx.execute(sa.union_all(opted_out, stopped).order_by(sa.desc("code")).limit(1)).first()
+    return sa.union_all(opted_out, stopped).order_by(sa.desc("code")).limit(1)
+
+
+_REFUSAL = _refusal()
+
+_COUNTRIES = sa.select(destinations.c.countries).where(destinations.c.organisation == sa.bindparam("org"))
+
+
+def refusal(tx: Tx, pair: Pair) -> Rejected | None:
+    """Why nothing may be sent between these two now; None when it may. One statement: this is on every send's way."""
+    row = tx.execute(_REFUSAL, {f"{name}_": value for name, value in pair.row.items()}).first()
     if row is None:
         return None
     if row.code == "opted_out":
@@ -83,8 +93,7 @@ def set_stop(tx: Tx, organisation: str, agent: str, channel: Channel, *, stopped
 
 def countries(tx: Tx, organisation: str) -> frozenset[str] | None:
     """Where this organisation may text; None when it has set nothing."""
-    mine = sa.select(destinations.c.countries).where(destinations.c.organisation == organisation)
-    listed = tx.execute(mine).scalar()
+    listed = tx.execute(_COUNTRIES, {"org": organisation}).scalar()
     return None if listed is None else frozenset(listed.split())
 
 

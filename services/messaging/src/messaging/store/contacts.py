@@ -12,6 +12,20 @@ from common.errors import NotFound
 
 from messaging.store.tables import contact_addresses, contacts, threads
 
+# Statements on every text's way are built once: building one costs as much as running it.
+
+_CONTACT = sa.select(contact_addresses.c.contact).where(
+    contact_addresses.c.organisation == sa.bindparam("org"),
+    contact_addresses.c.kind == sa.bindparam("kind_"),
+    contact_addresses.c.value == sa.bindparam("value_"),
+)
+
+_THREAD = sa.select(threads.c.thread).where(
+    threads.c.organisation == sa.bindparam("org"),
+    threads.c.agent == sa.bindparam("agent_"),
+    threads.c.contact == sa.bindparam("contact_"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -23,13 +37,7 @@ class Place:
 
 def find_contact(tx: Tx, organisation: str, address: Address) -> str | None:
     """The contact behind an address, if this organisation ever met it."""
-    return tx.execute(
-        sa.select(contact_addresses.c.contact).where(
-            contact_addresses.c.organisation == organisation,
-            contact_addresses.c.kind == address.kind,
-            contact_addresses.c.value == address.value,
-        )
-    ).scalar()
+    return tx.execute(_CONTACT, {"org": organisation, "kind_": address.kind, "value_": address.value}).scalar()
 
 
 def contact_at(tx: Tx, organisation: str, address: Address) -> str:
@@ -61,11 +69,7 @@ def place(tx: Tx, organisation: str, agent: str, address: Address) -> Place:
 
 def find_thread(tx: Tx, organisation: str, agent: str, contact: str) -> str | None:
     """An agent's thread with a contact, if they ever exchanged a word."""
-    return tx.execute(
-        sa.select(threads.c.thread).where(
-            threads.c.organisation == organisation, threads.c.agent == agent, threads.c.contact == contact
-        )
-    ).scalar()
+    return tx.execute(_THREAD, {"org": organisation, "agent_": agent, "contact_": contact}).scalar()
 
 
 def address_of(tx: Tx, organisation: str, agent: str, thread: str) -> Address:

@@ -10,6 +10,8 @@ from common.db import Tx
 
 from messaging.store.tables import steps
 
+_NOTE = sa.insert(steps)
+
 
 def note(tx: Tx, message: str, what: str, detail: str = "", *, at: datetime | None = None) -> None:
     """Something happened to this message, now or at `at`."""
@@ -19,7 +21,7 @@ def note(tx: Tx, message: str, what: str, detail: str = "", *, at: datetime | No
 def notes(tx: Tx, happened: list[tuple[str, Step]]) -> None:
     """Several things happened, in this order."""
     tx.execute(
-        sa.insert(steps),
+        _NOTE,
         [{"message": message, "at": step.at, "what": step.what, "detail": step.detail} for message, step in happened],
     )
 

@@ -13,15 +13,29 @@ from common.errors import NotFound
 
 from messaging.store.tables import agents, messages
 
+_BUMP = (
+    sa.update(agents)
+    .where(agents.c.organisation == sa.bindparam("org"), agents.c.agent == sa.bindparam("agent_"))
+    .values(last_cursor=agents.c.last_cursor + 1)
+    .returning(agents.c.last_cursor)
+)
+
+_ADD = sa.insert(messages)
+
+_SET_STATUS = sa.update(messages).where(messages.c.message == sa.bindparam("id")).values(status=sa.bindparam("to"))
+
+_STATUS = sa.select(messages.c.status).where(messages.c.message == sa.bindparam("id"))
+
+_EXISTS = sa.select(messages.c.message).where(messages.c.message == sa.bindparam("id"))
+
 
 def next_cursor(tx: Tx, organisation: str, agent: str) -> int:
     """The next number of this agent's log; taken for good only if the transaction commits, so there is no gap."""
-    mine = (agents.c.organisation == organisation) & (agents.c.agent == agent)
-    bump = sa.update(agents).where(mine).values(last_cursor=agents.c.last_cursor + 1).returning(agents.c.last_cursor)
-    taken = tx.execute(bump).scalar()
+    mine = {"org": organisation, "agent_": agent}
+    taken = tx.execute(_BUMP, mine).scalar()
     if taken is None:
         _begin(tx, organisation, agent)
-        taken = tx.execute(bump).scalar_one()
+        taken = tx.execute(_BUMP, mine).scalar_one()
     return int(taken)
 
 
@@ -44,22 +58,22 @@ def known_agent(tx: Tx, organisation: str, agent: str) -> bool:
 
 def exists(tx: Tx, message: str) -> bool:
     """Whether there is a message of this id."""
-    return tx.execute(sa.select(messages.c.message).where(messages.c.message == message)).first() is not None
+    return tx.execute(_EXISTS, {"id": message}).first() is not None
 
 
 def add(tx: Tx, **values: Any) -> None:
     """Store a message; its media and trust as JSON texts."""
-    tx.execute(sa.insert(messages), {"media": "[]", "trust": None, "provider_id": "", **values})
+    tx.execute(_ADD, {"media": "[]", "trust": None, "provider_id": "", **values})
 
 
 def set_status(tx: Tx, message: str, status: str) -> None:
     """Where the message stands now."""
-    tx.execute(sa.update(messages).where(messages.c.message == message).values(status=status))
+    tx.execute(_SET_STATUS, {"id": message, "to": status})
 
 
 def status_of(tx: Tx, message: str) -> str:
     """Where the message stands; empty when there is none."""
-    return tx.execute(sa.select(messages.c.status).where(messages.c.message == message)).scalar() or ""
+    return tx.execute(_STATUS, {"id": message}).scalar() or ""
 
 
 def of_organisation(tx: Tx, organisation: str, message: str, agent: str = "") -> sa.Row[Any]:

@@ -14,6 +14,28 @@ from common.db import Tx, insert_or_ignore
 
 from messaging.store.tables import attempts, messages, operations
 
+# Statements on every text's way are built once: building one costs as much as running it.
+
+_BEGIN = (
+    sa.update(operations)
+    .where(operations.c.operation == sa.bindparam("id"), operations.c.fence == sa.bindparam("held"))
+    .where(operations.c.state == "queued")
+    .values(state="in_flight", due_at=sa.bindparam("until"), tries=sa.bindparam("tried"))
+)
+
+_CHANGE = sa.update(operations).where(operations.c.operation == sa.bindparam("id"))
+
+_CHANGE_ATTEMPT = sa.update(attempts).where(attempts.c.attempt == sa.bindparam("id"))
+
+_ADD_ATTEMPT = sa.insert(attempts)
+
+_OWNED = sa.select(attempts.c.provider_id).where(
+    attempts.c.provider == sa.bindparam("by"),
+    attempts.c.account == sa.bindparam("in_"),
+    attempts.c.provider_id.in_(sa.bindparam("ids", expanding=True)),
+    attempts.c.attempt != sa.bindparam("not_"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -88,9 +110,8 @@ def task(tx: Tx, operation: str) -> Task:
 
 def begin(tx: Tx, task: Task, lease: timedelta) -> bool:
     """From queued to in flight; False when the task is no longer held."""
-    mine = (operations.c.operation == task.operation) & (operations.c.fence == task.fence)
-    begun = sa.update(operations).where(mine, operations.c.state == "queued")
-    return tx.execute(begun.values(state="in_flight", due_at=tx.now + lease, tries=task.tries + 1)).rowcount == 1
+    mine = {"id": task.operation, "held": task.fence, "until": tx.now + lease, "tried": task.tries + 1}
+    return tx.execute(_BEGIN, mine).rowcount == 1
 
 
 def add_attempt(tx: Tx, task: Task) -> str:
@@ -108,17 +129,18 @@ def add_attempt(tx: Tx, task: Task) -> str:
         "started_at": tx.now,
         "price_polls": 0,
     }
-    tx.execute(sa.insert(attempts), row)
+    tx.execute(_ADD_ATTEMPT, row)
     return attempt
 
 
 def of_attempt(tx: Tx, attempt: str) -> sa.Row[Any] | None:
     """An attempt with its operation and message, held until this transaction ends."""
-    operation = tx.execute(sa.select(attempts.c.operation).where(attempts.c.attempt == attempt)).scalar()
-    if operation is None:
-        return None
-    _lock(tx, operation)
-    return tx.execute(_whole().where(attempts.c.attempt == attempt)).one()
+    if tx.postgres:
+        operation = tx.execute(sa.select(attempts.c.operation).where(attempts.c.attempt == attempt)).scalar()
+        if operation is None:
+            return None
+        _lock(tx, operation)
+    return tx.execute(_ONE, {"id": attempt}).first()
 
 
 def last_attempt(tx: Tx, operation: str, *, lock: bool = True) -> sa.Row[Any] | None:
@@ -130,12 +152,12 @@ def last_attempt(tx: Tx, operation: str, *, lock: bool = True) -> sa.Row[Any] | 
 
 def change(tx: Tx, operation: str, **values: Any) -> None:
     """Set columns of an operation whose lock the caller has."""
-    tx.execute(sa.update(operations).where(operations.c.operation == operation).values(**values))
+    tx.execute(_CHANGE, {"id": operation, **values})
 
 
 def change_attempt(tx: Tx, attempt: str, **values: Any) -> None:
     """Set columns of an attempt whose operation's lock the caller has."""
-    tx.execute(sa.update(attempts).where(attempts.c.attempt == attempt).values(**values))
+    tx.execute(_CHANGE_ATTEMPT, {"id": attempt, **values})
 
 
 def rivals(tx: Tx, row: sa.Row[Any]) -> list[str]:
@@ -149,13 +171,8 @@ def rivals(tx: Tx, row: sa.Row[Any]) -> list[str]:
 
 def taken_ids(tx: Tx, row: sa.Row[Any], provider_ids: Collection[str]) -> set[str]:
     """Which of these provider ids belong to another attempt."""
-    owned = sa.select(attempts.c.provider_id).where(
-        attempts.c.provider == row.provider,
-        attempts.c.account == row.account,
-        attempts.c.provider_id.in_(provider_ids),
-        attempts.c.attempt != row.attempt,
-    )
-    return set(tx.execute(owned).scalars())
+    asked = {"by": row.provider, "in_": row.account, "ids": list(provider_ids), "not_": row.attempt}
+    return set(tx.execute(_OWNED, asked).scalars())
 
 
 def state_of(tx: Tx, organisation: str, operation: str) -> str | None:
@@ -221,6 +238,9 @@ def _whole() -> sa.Select[Any]:
         .join(operations, operations.c.operation == attempts.c.operation)
         .join(messages, messages.c.message == operations.c.message)
     )
+
+
+_ONE = _whole().where(attempts.c.attempt == sa.bindparam("id"))
 
 
 def _lock(tx: Tx, operation: str) -> None:
