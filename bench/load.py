@@ -99,6 +99,7 @@ class Run:
         self._late: deque[float] = deque()
         self._finished = asyncio.Event()
         self._closed = plan.rate == 0
+        self._all_sent = False
         self._stop_at = 0.0
         self.start = 0.0
         self.outcome = Outcome()
@@ -140,10 +141,11 @@ class Run:
             self._ask(connection, self._late.popleft())
         else:
             self._free.append(connection)
-            self._maybe_finish(now)
+            self._all_sent = self._all_sent or self._closed
+            self._finish_if_quiet()
 
-    def _maybe_finish(self, now: float) -> None:
-        if len(self._free) == self._plan.connections and (now >= self._stop_at or not self._left):
+    def _finish_if_quiet(self) -> None:
+        if self._all_sent and len(self._free) == self._plan.connections:
             self._finished.set()
 
     async def _schedule(self) -> None:
@@ -153,7 +155,8 @@ class Run:
                 await asyncio.sleep(wait)
             self._ask_when_free(due)
             n += 1
-        self._maybe_finish(time.perf_counter())
+        self._all_sent = True
+        self._finish_if_quiet()
 
     def _ask_when_free(self, due: float) -> None:
         if self._free:
