@@ -1,0 +1,180 @@
+"""The whole house: a signed webhook until an agent's long poll has it, and a tool until the outcome is committed.
+
+One process of each service with SQLite, the local phone company as provider, load in a process of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import statistics
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import orjson
+
+from bench.agents import One, Plan
+from bench.results import Result, percentile
+from tests.support.stack import Stack, a_stack
+
+RATE = 200.0
+AGENTS = 40
+SENDERS = 16
+P50, P99 = 15.0, 100.0
+
+_NO_LIMITS = {
+    "SWITCHBOARD_BILLING_AGENT_RATE": "1000000",
+    "SWITCHBOARD_BILLING_ORGANISATION_RATE": "1000000",
+    "SWITCHBOARD_BILLING_MONEY_PER_DAY": "1000000000000",
+    "CARRIER_STATUS_STEP_MS": "0",
+}
+
+
+async def run(quick: bool) -> list[Result]:
+    """Texts in at a fixed rate, then texts out as fast as they are accepted."""
+    async with _house() as house:
+        return [
+            await _in(house, rounds=1 if quick else 3, seconds=4 if quick else 8),
+            await _out(house, seconds=3 if quick else 6),
+        ]
+
+
+@dataclass
+class House:
+    """A running stack with agents that have numbers."""
+
+    stack: Stack
+    http: httpx.AsyncClient
+    account: dict[str, str]
+    agents: list[One]
+
+    async def play(self, seconds: float, *, rate: float = 0.0, sends: bool = False) -> dict[str, Any]:
+        """One measurement."""
+        plan = Plan(
+            edge=_port(self.stack.edges[0]),
+            gateway=_port(self.stack.gateways[0]),
+            public_url=self.stack.run["public_url"],
+            account=self.account["account_sid"],
+            auth_token=self.account["auth_token"],
+            agents=self.agents[:SENDERS] if sends else self.agents,
+            seconds=seconds,
+            rate=rate,
+            sends=sends,
+        )
+        file = self.stack.folder / "plan.json"
+        file.write_bytes(orjson.dumps(plan))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bench.agents", str(file), stdout=asyncio.subprocess.PIPE
+        )
+        out, _ = await process.communicate()
+        if process.returncode:
+            raise RuntimeError("the agents gave up; their complaint is above")
+        seen: dict[str, Any] = orjson.loads(out)
+        return seen
+
+    async def trace(self, agent: One, message: str) -> list[tuple[str, datetime]]:
+        """What happened to a text, and when."""
+        headers = {"Authorization": f"Bearer {agent.token}"}
+        answer = await self.http.get(f"/v1/agents/me/messages/{message}/trace", headers=headers)
+        answer.raise_for_status()
+        return [(step["what"], datetime.fromisoformat(step["at"])) for step in answer.json()["steps"]]
+
+
+def _port(url: str) -> int:
+    return urlsplit(url).port or 80
+
+
+async def _in(house: House, *, rounds: int, seconds: float) -> Result:
+    """The first round makes contacts and warms up; the others count."""
+    halves, tails, webhooks = [], [], []
+    for n in range(rounds + 1):
+        seen = await house.play(seconds, rate=RATE)
+        if len(seen["latencies"]) != seen["asked"] or seen["twice"]:
+            raise RuntimeError(f"of {seen['asked']} texts {len(seen['latencies'])} were read, {seen['twice']} twice")
+        if n:
+            halves.append(percentile(seen["latencies"], 0.5) * 1e3)
+            tails.append(percentile(seen["latencies"], 0.99) * 1e3)
+            webhooks.append(percentile(seen["webhooks"], 0.5) * 1e3)
+    half, tail = statistics.median(halves), statistics.median(tails)
+    answered = statistics.median(webhooks)
+    return Result(
+        f"webhook → the agent's long poll has it, {AGENTS} agents; of it {answered:.1f} ms to the 2xx",
+        "texts/s",
+        RATE,
+        half,
+        tail,
+        goal=f"p50 ≤ {P50:g} ms, p99 ≤ {P99:g} ms",
+        passed=half <= P50 and tail <= P99,
+    )
+
+
+async def _out(house: House, *, seconds: float) -> Result:
+    """From acceptance, as the trace has it, to the committed outcome; the rate is that of outcomes."""
+    seen = await house.play(seconds, sends=True)
+    gate = asyncio.Semaphore(SENDERS)
+
+    async def times(agent: int, message: str) -> tuple[datetime, datetime]:
+        async with gate:
+            return await _committed(house, house.agents[agent], message)
+
+    pairs = await asyncio.gather(*(times(agent, message) for agent, message in seen["messages"]))
+    whole = (max(sent for _, sent in pairs) - min(accepted for accepted, _ in pairs)).total_seconds()
+    delays = [(sent - accepted).total_seconds() * 1e3 for accepted, sent in pairs]
+    accepted = percentile(seen["latencies"], 0.5) * 1e3
+    rate = len(pairs) / seen["seconds"]
+    return Result(
+        f"send tool, accepted at {rate:.0f}/s in {accepted:.0f} ms → provider's 2xx → outcome committed; figures from "
+        f"acceptance, {SENDERS} connections",
+        "texts/s",
+        len(pairs) / whole,
+        percentile(delays, 0.5),
+        percentile(delays, 0.99),
+    )
+
+
+async def _committed(house: House, agent: One, message: str) -> tuple[datetime, datetime]:
+    async with asyncio.timeout(120):
+        while True:
+            at = dict(await house.trace(agent, message))
+            if "sent" in at:
+                return at["accepted"], at["sent"]
+            await asyncio.sleep(0.1)
+
+
+@contextlib.asynccontextmanager
+async def _house() -> AsyncIterator[House]:
+    with tempfile.TemporaryDirectory(prefix="bench") as name, a_stack(Path(name), env=_NO_LIMITS) as stack:
+        account = json.loads((stack.secrets / "twilio.json").read_text())
+        async with httpx.AsyncClient(base_url=stack.edges[0], timeout=30, trust_env=False) as http:
+            agents = await _agents(stack, http)
+            yield House(stack, http, account, agents)
+
+
+async def _agents(stack: Stack, http: httpx.AsyncClient) -> list[One]:
+    """Agents of one organisation, each with a number, by the same way as everybody's."""
+    made = await _asked(http, stack.operator_token, "/v1/organizations", title="Bench")
+    agents = [await _asked(http, made["token"], "/v1/agents", title=f"Agent {n}") for n in range(AGENTS)]
+    with stack.control() as control:
+        accounts = control.get("/inventory").json()["accounts"]
+    urls = {one["phone_number"]: one["settings"].get("sms_url", "") for each in accounts for one in each["numbers"]}
+    numbers = [agent["channels"][0]["address"] for agent in agents]
+    return [
+        One(agent["token"], number, urlsplit(urls[number]).path) for agent, number in zip(agents, numbers, strict=True)
+    ]
+
+
+async def _asked(http: httpx.AsyncClient, token: str, path: str, **body: str) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": secrets.token_hex(8)}
+    answer = await http.post(path, json=body, headers=headers)
+    answer.raise_for_status()
+    content: dict[str, Any] = answer.json()
+    return content
