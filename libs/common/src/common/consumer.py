@@ -109,8 +109,10 @@ class Consumer:
         if free >= self._in_flight // 2:
             await self._ask(free)
         self._wake.clear()
+        # Not `wait_for`: before Python 3.12 it swallows a cancellation that meets a wake-up.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), _SILENCE / 2)
+            async with asyncio.timeout(_SILENCE / 2):
+                await self._wake.wait()
         silent = self._asked > 0 and time.monotonic() - self._heard > _SILENCE
         return await self._exists() if silent or self._doubted else True
 

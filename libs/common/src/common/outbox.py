@@ -128,8 +128,10 @@ class Outbox:
             return _first(self._held, limit)
         if not self._fresh:
             self._wake.clear()
+            # Not `wait_for`: before Python 3.12 it swallows a cancellation that meets a wake-up.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), timeout)
+                async with asyncio.timeout(timeout):
+                    await self._wake.wait()
         return _first(self._fresh, limit)
 
     def _hold(self, swept: Sequence[Row]) -> None:

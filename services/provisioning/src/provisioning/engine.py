@@ -7,6 +7,7 @@ crashed one's saga is taken over.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable
 from typing import Any, TypeVar
 
@@ -172,7 +173,7 @@ def _told(error: Exception, saga: str) -> tuple[str, str]:
 
 
 async def _within(seconds: float, waiting: Awaitable[Any]) -> None:
-    try:
-        await asyncio.wait_for(waiting, seconds)
-    except TimeoutError:
-        return
+    """Not `asyncio.wait_for`: before Python 3.12 it swallows a cancellation that meets what is waited for."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await waiting
