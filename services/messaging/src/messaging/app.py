@@ -13,6 +13,7 @@ from messaging import handlers
 from messaging.desk import Desk
 from messaging.dispatch import Dispatcher
 from messaging.inbound import Inbound
+from messaging.lanes import Lanes
 from messaging.ledger import Rules
 from messaging.outbound import Outbound
 from messaging.owners import Owners
@@ -43,8 +44,10 @@ async def assemble(settings: Settings, credentials: Credentials, providers: Prov
     directory = Directory()
     followers = {"directory": directory.follow(bus, disk), "credentials": credentials.follow(bus, disk)}
     owners, places, rules = Owners(directory, followers["directory"], bus), Places(), _rules(settings)
+    lanes = Lanes(database)
     dispatcher = Dispatcher(
         database,
+        lanes,
         providers,
         rules,
         public_url=settings.public_url,
@@ -53,9 +56,9 @@ async def assemble(settings: Settings, credentials: Credentials, providers: Prov
     retry_for = timedelta(seconds=settings.messaging_send_retry)
     handlers.register(
         bus,
-        Inbound(database, owners, places),
-        Reports(database),
-        Outbound(database, bus, owners, places, dispatcher, retry_for=retry_for),
+        Inbound(database, lanes, owners, places),
+        Reports(lanes),
+        Outbound(database, lanes, bus, owners, places, dispatcher, retry_for=retry_for),
         Desk(database, owners),
         Policy(database, owners),
         Review(database),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from common.crash import crash
@@ -16,6 +16,7 @@ from common.errors import Rejected, Unavailable, Unknown
 from sqlalchemy.exc import IntegrityError
 
 from messaging import ledger
+from messaging.lanes import Lanes, attempt_lane
 from messaging.ledger import Rules
 from messaging.providers import registry
 from messaging.providers.port import Text
@@ -33,9 +34,16 @@ class Dispatcher:
     """Owns the tasks this replica has claimed."""
 
     def __init__(
-        self, database: Database, providers: Providers, rules: Rules, *, public_url: str, concurrency: int
+        self,
+        database: Database,
+        lanes: Lanes,
+        providers: Providers,
+        rules: Rules,
+        *,
+        public_url: str,
+        concurrency: int,
     ) -> None:
-        self._database, self._providers, self._rules = database, providers, rules
+        self._database, self._lanes, self._providers, self._rules = database, lanes, providers, rules
         self._public_url = public_url.rstrip("/")
         self._slots = asyncio.Semaphore(concurrency)
         self._ready: asyncio.Queue[Task] = asyncio.Queue()
@@ -134,7 +142,7 @@ class Dispatcher:
             else:
                 ledger.uncertain(tx, row, outcome.detail, self._rules)
 
-        await self._database.write(record)
+        await self._lanes.write(attempt_lane(attempt), datetime.now(UTC), record)
 
     def _text(self, task: Task, attempt: str) -> Text:
         callback = f"{self._public_url}/webhooks/{task.route}/status/{attempt}"

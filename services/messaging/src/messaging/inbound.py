@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import orjson
 from common import ids, inbox
 from common.catalogue.audit import AlertRaised
@@ -15,7 +13,7 @@ from common.errors import Rejected
 from common.messages import PLATFORM
 
 from messaging.domain import keywords
-from messaging.lanes import Lanes
+from messaging.lanes import Lanes, agent_lane
 from messaging.owners import Owner, Owners
 from messaging.places import Places
 from messaging.store import consent, contacts, history, messages, waiting
@@ -26,21 +24,11 @@ _HANDLER = "inbound"
 _CHANNEL: Channel = "sms"
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    """A text whose owner is known."""
-
-    sms: SmsReceived
-    owner: Owner
-    known: Place | None
-
-
 class Inbound:
     """Makes a received text a message of its agent, once, in the order of acceptance."""
 
-    def __init__(self, database: Database, owners: Owners, places: Places) -> None:
-        self._database, self._owners, self._places = database, owners, places
-        self._lanes = Lanes(self._keep)
+    def __init__(self, database: Database, lanes: Lanes, owners: Owners, places: Places) -> None:
+        self._database, self._lanes, self._owners, self._places = database, lanes, owners, places
 
     async def received(self, sms: SmsReceived) -> None:
         """Handle one text. `Rejected`, with an alert, when nobody owns its address."""
@@ -50,21 +38,11 @@ class Inbound:
             await self._database.write(lambda tx: _nobodys(tx, sms))
             raise Rejected(f"nobody owns {sms.to.masked()}; provision it or release the number", code="unrouted")
         known = self._places.get(owner.organisation, owner.agent, sms.sender)
-        lane = f"{owner.organisation}/{owner.agent}"
-        place = await self._lanes.put(lane, _Arrival(sms, owner, known))
+        lane = agent_lane(owner.organisation, owner.agent)
+        place = await self._lanes.write(lane, sms.time, lambda tx: _keep(tx, sms, owner, known))
         if place:
             self._places.put(owner.organisation, owner.agent, sms.sender, place)
         crash("w2")
-
-    async def _keep(self, arrivals: list[_Arrival]) -> list[Place | None]:
-        """All of one agent, in one transaction: those accepted first come first."""
-        order = sorted(range(len(arrivals)), key=lambda n: arrivals[n].sms.time)
-
-        def keep(tx: Tx) -> list[Place | None]:
-            kept = {n: _keep(tx, arrivals[n].sms, arrivals[n].owner, arrivals[n].known) for n in order}
-            return [kept[n] for n in range(len(arrivals))]
-
-        return await self._database.write(keep)
 
 
 def _nobodys(tx: Tx, sms: SmsReceived) -> None:
@@ -75,6 +53,7 @@ def _nobodys(tx: Tx, sms: SmsReceived) -> None:
 
 def _keep(tx: Tx, sms: SmsReceived, owner: Owner, known: Place | None) -> Place | None:
     """Everything that becomes true with this text; None when it has been before."""
+    messages.lock_agent(tx, owner.organisation, owner.agent)
     message = ids.derived("message", sms.provider, sms.account, sms.provider_id)
     if not inbox.first_time(tx, _HANDLER, sms) or messages.exists(tx, message):
         return None

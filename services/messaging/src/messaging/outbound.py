@@ -6,7 +6,8 @@ Refusals leave no message and no stored answer: the same key may be used again o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from common import ids, replies, segments
 from common.bus import Bus
@@ -21,6 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from messaging.dispatch import Dispatcher
 from messaging.domain import destinations
+from messaging.lanes import Lanes, agent_lane
 from messaging.owners import Owners
 from messaging.places import Places
 from messaging.store import consent, contacts, history, messages, operations
@@ -62,6 +64,7 @@ class Outbound:
     def __init__(
         self,
         database: Database,
+        lanes: Lanes,
         bus: Bus,
         owners: Owners,
         places: Places,
@@ -70,7 +73,7 @@ class Outbound:
         retry_for: timedelta,
     ) -> None:
         self._database, self._bus, self._owners, self._places = database, bus, owners, places
-        self._dispatcher, self._retry_for = dispatcher, retry_for
+        self._lanes, self._dispatcher, self._retry_for = lanes, dispatcher, retry_for
 
     async def send(self, order: SendMessage) -> SendReply:
         """Take on a text, say what it repeats, or refuse it with a reason an agent can act on."""
@@ -146,7 +149,9 @@ class Outbound:
     async def _accept(self, order: SendMessage, plan: _Plan, decision: Decision) -> SendReply:
         claimed = self._dispatcher.room > 0
         try:
-            reply, task = await self._database.write(lambda tx: self._commit(tx, order, plan, decision.held, claimed))
+            lane, now = agent_lane(order.organisation, order.agent), datetime.now(UTC)
+            commit = partial(self._commit, order=order, plan=plan, held=decision.held, claimed=claimed)
+            reply, task = await self._lanes.write(lane, now, commit)
         except IntegrityError:  # the same intent was committed a moment ago under another operation
             reply, task = await self._database.write(lambda tx: _too_late(tx, order, plan.operation)), None
         crash("o4")
@@ -160,6 +165,7 @@ class Outbound:
         self, tx: Tx, order: SendMessage, plan: _Plan, held: Money, claimed: bool
     ) -> tuple[SendReply, Task | None]:
         """Operation, message, reply and event; or the reply of the same request, if it was faster on another way."""
+        messages.lock_agent(tx, order.organisation, order.agent)
         place = plan.place or contacts.place(tx, order.organisation, order.agent, plan.to)
         task = self._task(tx, order, plan, place, fence=1 if claimed else 0)
         if not operations.add(tx, task, tx.now + self._dispatcher.lease if claimed else tx.now):

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from common import inbox
 from common.catalogue.messages import SmsStatusReported
-from common.db import Database, Tx
+from common.db import Tx
 from common.errors import Rejected
 from common.messages import UNROUTED
 
 from messaging import ledger
+from messaging.lanes import Lanes, attempt_lane
 from messaging.store import operations
 
 _HANDLER = "reports"
@@ -20,12 +21,12 @@ _HANDLER = "reports"
 class Reports:
     """Applies status reports, in whatever order and number they come."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, lanes: Lanes) -> None:
+        self._lanes = lanes
 
     async def reported(self, report: SmsStatusReported) -> None:
         """Handle one report. `Rejected` when it is about no attempt of ours, or about another account's."""
-        refused = await self._database.write(lambda tx: _apply(tx, report))
+        refused = await self._lanes.write(attempt_lane(report.attempt), report.time, lambda tx: _apply(tx, report))
         if refused:
             raise refused
 

@@ -44,7 +44,7 @@ def _begin(tx: Tx, organisation: str, agent: str) -> None:
 
 
 def lock_agent(tx: Tx, organisation: str, agent: str) -> None:
-    """Nobody else hands out this agent's messages until this transaction ends."""
+    """Nobody else adds to this agent's log or hands out of it until this transaction ends. Always the first lock."""
     if tx.postgres:
         mine = (agents.c.organisation == organisation) & (agents.c.agent == agent)
         tx.execute(sa.select(agents.c.agent).where(mine).with_for_update())
