@@ -99,8 +99,10 @@ class Spool:
         """Rows the broker does not have, in order; empty when none came for `timeout` seconds."""
         if self._given >= self._last:
             self._wake.clear()
+            # Not `wait_for`: before Python 3.12 it swallows a cancellation that meets a wake-up.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), timeout)
+                async with asyncio.timeout(timeout):
+                    await self._wake.wait()
         while self._fresh and self._fresh[0].seq <= self._given:
             self._fresh.popleft()
         missing = (self._fresh[0].seq if self._fresh else self._last + 1) - self._given - 1
