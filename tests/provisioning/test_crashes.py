@@ -62,7 +62,11 @@ async def a_process(
     finally:
         if process.returncode is None:
             process.terminate()
-        await process.wait()
+        try:
+            await asyncio.wait_for(process.wait(), 20)
+        finally:
+            if process.returncode is None:
+                process.kill()
 
 
 async def dies(process: Process, house: House, order: Order[ChannelsReply]) -> None:
