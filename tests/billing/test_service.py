@@ -24,12 +24,15 @@ from common.catalogue.billing import (
     UsagePosted,
 )
 from common.errors import Conflict, Rejected
+from common.messages import Actor
 from common.service import Service
 from common.streams import EVENTS
 
 from tests.billing import building
 from tests.billing.building import AGENT, COST, ORG, WORST, an_order
 from tests.support.servers import Broker
+
+OPERATOR = Actor(tier="operator")
 
 
 @pytest.fixture
@@ -69,7 +72,7 @@ async def test_a_text_is_held_for_sent_priced_and_shown(billing: Service, edge: 
     listener = Listener()
     bus = await listener.start(broker.url)
     try:
-        await edge.order(SetBillingConfig(organisation=ORG, markup_percent=20))
+        await edge.order(SetBillingConfig(organisation=ORG, actor=OPERATOR, markup_percent=20))
         decision = await edge.order(an_order("op_1"))
         assert (decision.allowed, decision.held.micros) == (True, WORST * 12 // 10)
         for event in (building.sent("op_1"), building.priced(10_000, "op_1")):
@@ -120,7 +123,7 @@ async def test_caps_set_by_an_operator_hold_and_are_announced(billing: Service, 
 
 async def test_setting_back_to_a_former_value_counts_and_a_repeat_does_not(billing: Service, edge: Bus) -> None:
     def setting(cap: int, **more: Any) -> SetLimits:
-        return SetLimits(organisation=ORG, limits=Limits(money_per_day=cap), **more)
+        return SetLimits(organisation=ORG, actor=OPERATOR, limits=Limits(money_per_day=cap), **more)
 
     first = setting(5, key="derived-5", key_derived=True)
     await edge.order(first)
@@ -134,9 +137,20 @@ async def test_setting_back_to_a_former_value_counts_and_a_repeat_does_not(billi
         await edge.order(setting(8, key="mine"))
 
 
+async def test_an_organisation_cannot_raise_its_own_caps_or_choose_its_markup(billing: Service, edge: Bus) -> None:
+    tenant = Actor(tier="organisation")
+    for order in (
+        SetLimits(organisation=ORG, actor=tenant, limits=Limits(money_per_day=10**12)),
+        SetBillingConfig(organisation=ORG, actor=tenant, markup_percent=0),
+    ):
+        with pytest.raises(Rejected) as refusal:
+            await edge.order(order)
+        assert refusal.value.code == "operator_only"
+
+
 async def test_a_markup_finer_than_it_can_be_kept_is_refused(billing: Service, edge: Bus) -> None:
     with pytest.raises(Rejected, match="two decimals"):
-        await edge.order(SetBillingConfig(organisation=ORG, markup_percent=1.234))
+        await edge.order(SetBillingConfig(organisation=ORG, actor=OPERATOR, markup_percent=1.234))
 
 
 async def test_one_organisation_sees_nothing_of_another(billing: Service, edge: Bus) -> None:

@@ -32,10 +32,11 @@ def an_agent(stack: Stack, **limits: int) -> Agent:
     with stack.operator() as operator:
         key = {"Idempotency-Key": secrets.token_hex(8)}
         tenant = operator.post("/v1/organizations", json={"title": "Faults"}, headers=key).raise_for_status().json()
+        generous = {"money_per_day": 10**9, "messages_per_day": 10**6, "rate_per_minute": 10**6} | limits
+        caps = operator.put("/v1/limits", json=generous | {"organisation": tenant["organisation"]})
+        caps.raise_for_status()
     headers = {"Authorization": f"Bearer {tenant['token']}"}
-    generous = {"money_per_day": 10**9, "messages_per_day": 10**6, "rate_per_minute": 10**6} | limits
     with httpx.Client(base_url=stack.edges[0], headers=headers, timeout=30, trust_env=False) as http:
-        http.put("/v1/limits", json=generous).raise_for_status()
         made = http.post("/v1/agents", json={"title": "Agent"}).raise_for_status().json()
         assert made["state"] == "active", made
         http.put(f"/v1/agents/{made['agent']}/limits", json=generous).raise_for_status()

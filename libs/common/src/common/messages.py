@@ -85,9 +85,9 @@ class Event(Value):
 
 
 class Actor(Value):
-    """Who asks, as the edge proved it from a token: the tier and the token's or person's id."""
+    """Who asks, as the edge proved it from a token: the tier and the token's id. Whoever says nothing may least."""
 
-    tier: str = "operator"
+    tier: str = "agent"
     token: str = ""
 
 

@@ -1,4 +1,4 @@
-"""Orders: hold, settle, and the terms an organisation sets."""
+"""Orders: hold, settle, and the terms set by operators for organisations and by organisations for their agents."""
 
 from __future__ import annotations
 
@@ -43,9 +43,12 @@ def register(bus: Bus, database: Database, terms: Terms) -> None:
         return await database.write(lambda tx: settle_hold(tx, order))
 
     async def limits(order: SetLimits) -> Done:
+        if not order.agent:
+            _operators_alone(order)
         return await database.write(lambda tx: _once(tx, order, set_limits))
 
     async def config(order: SetBillingConfig) -> Done:
+        _operators_alone(order)
         return await database.write(lambda tx: _once(tx, order, set_config))
 
     bus.serve(Authorize, authorize)
@@ -83,6 +86,15 @@ def set_config(tx: Tx, order: SetBillingConfig) -> Done:
     if changed:
         accounts.set_markup(tx, order.organisation, markup)
     return Done(changed=changed)
+
+
+def _operators_alone(order: Order[Done]) -> None:
+    """Who owns the installation decides what a tenant may spend and pays; a tenant only divides it among its agents."""
+    if order.actor.tier != "operator":
+        raise Rejected(
+            "the caps and the markup of a whole organisation are set by an operator; name an agent to cap one",
+            code="operator_only",
+        )
 
 
 def _once(tx: Tx, order: O, work: Callable[[Tx, O], Done]) -> Done:

@@ -42,8 +42,8 @@ TOOLS = (
     Tool(
         name="comms_set_agent_limits",
         title="Set caps",
-        description="Set all caps of an agent, or of the organisation when no agent is named. One that is left out is "
-        "lifted. Windows are UTC calendar days and months.",
+        description="Set all caps of an agent, or (operators alone) of the organisation when no agent is named. "
+        "One that is left out is lifted. Windows are UTC calendar days and months.",
         about="agent_or_all",
         tiers=("organisation", "operator"),
         core=("organisation", "operator"),
@@ -83,7 +83,7 @@ TOOLS = (
         title="Set the markup",
         description="What the organisation pays on top of the providers' cost.",
         about="organisation",
-        tiers=("organisation", "operator"),
+        tiers=("operator",),
         arguments=fields_of(SetBillingConfig, markup_percent="Percent on top of cost, from 0 to 1000."),
         result=Done,
         run=ordering(SetBillingConfig),
