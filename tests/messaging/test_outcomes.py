@@ -175,6 +175,20 @@ async def test_a_person_is_asked_at_the_deadline_and_decides(broker: Broker, dat
         assert house.of(MessageSent) == []
 
 
+async def test_a_person_who_says_sent_is_believed_and_the_providers_id_is_learnt_later(house: House) -> None:
+    house.provider.list_error = Unavailable("the list is away")
+    house.provider.answer_lost(accepted=True)
+    reply = await house.send()
+    (uncertain,) = await house.until(MessageUncertain)
+    await house.ask(DecideUnknown(organisation=ORG, message=reply.message, sent=True, reason="they answered it"))
+    (sent,) = await house.until(MessageSent)
+    assert (sent.attempt, sent.provider_id) == (uncertain.attempt, "")
+    await house.publish(a_report(sent.attempt, house.provider.accepted[0].provider_id, "delivered"))
+    await house.until(MessageStatusChanged)
+    assert (await house.trace(reply.message)).provider_id == house.provider.accepted[0].provider_id
+    assert house.of(AlertRaised) == []
+
+
 async def test_a_report_from_another_account_or_about_no_attempt_is_set_aside(house: House) -> None:
     await house.send()
     (sent,) = await house.until(MessageSent)

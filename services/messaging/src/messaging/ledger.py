@@ -70,24 +70,25 @@ def taken(tx: Tx, row: Row, provider_id: str, how: str) -> bool:
     """The provider has the text under this id. Whether that is what we hold true now."""
     if row.state == "taken" and provider_id in ("", row.provider_id or ""):
         return True
-    if row.state not in ("in_flight", "unknown") or operations.taken_ids(tx, row, [provider_id]):
+    nameless = row.state == "taken" and row.provider_id is None  # a person said so, without an id
+    open_ = nameless or row.state in ("in_flight", "unknown")
+    if not open_ or operations.taken_ids(tx, row, [provider_id]):
         _contradicted(tx, row, f"{how} says the provider has it as {provider_id}")
         return False
-    first_question = tx.now + (delays.price(0) or timedelta())
-    operations.change_attempt(
-        tx,
-        row.attempt,
-        state="taken",
-        provider_id=provider_id or None,
-        ended_at=tx.now,
-        price_due_at=first_question if provider_id else None,
-    )
+    question = tx.now + (delays.price(0) or timedelta()) if provider_id else None
+    name = provider_id or None
+    operations.change_attempt(tx, row.attempt, state="taken", provider_id=name, ended_at=tx.now, price_due_at=question)
+    if not nameless:
+        _sent(tx, row, provider_id, how)
+    return True
+
+
+def _sent(tx: Tx, row: Row, provider_id: str, how: str) -> None:
     operations.change(tx, row.operation, state="ended", due_at=None)
     messages.set_status(tx, row.message, "sent")
     history.note(tx, row.message, "sent", f"{how}: the provider has it as {provider_id or 'an unknown id'}")
     facts = _facts(row) | {"provider": row.provider, "provider_id": provider_id, "segments": row.segments}
     tx.stage(MessageSent.first(row.organisation, key=row.attempt, attempt=row.attempt, **facts))
-    return True
 
 
 def not_taken(tx: Tx, row: Row, code: str, reason: str) -> None:
