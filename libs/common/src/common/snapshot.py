@@ -31,6 +31,8 @@ _CHUNK = 512 * 1024
 HEARTBEAT_EVERY = 0.5
 """Seconds between heartbeats: with the immediate one after a change, a follower is never much older than this."""
 
+_RETRY_FIRST, _RETRY_MOST = 0.1, 1.0
+
 log = structlog.get_logger()
 
 
@@ -130,13 +132,16 @@ class Follower:
 
     async def run(self) -> None:
         """Fetch whenever the owner says that there is something newer."""
+        pause = _RETRY_FIRST
         while True:
             self._wanted.clear()
             try:
                 await self._fetch()
+                pause = _RETRY_FIRST
             except (NatsError, JetStreamError, TimeoutError, OSError, Unavailable, ValueError) as error:
                 log.warning("snapshot_not_fetched", bucket=self._bucket, error=repr(error))
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, _RETRY_MOST)
                 self._wanted.set()
             await self._wanted.wait()
 

@@ -59,7 +59,8 @@ class Nudge:
     async def wait(self, seconds: float) -> bool:
         """Whether a hint came within `seconds`. Raises the refusal that ended the wait."""
         try:
-            await asyncio.wait_for(self._event.wait(), max(0.0, seconds))
+            async with asyncio.timeout(max(0.0, seconds)):
+                await self._event.wait()
         except TimeoutError:
             return False
         if self._refusal is not None:

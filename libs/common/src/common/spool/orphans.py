@@ -51,7 +51,8 @@ class Orphans:
         relay = asyncio.create_task(Relay(spool, self._bus.client).run())
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(spool.drained.wait(), _AT_MOST)
+                async with asyncio.timeout(_AT_MOST):
+                    await spool.drained.wait()
             await spool.prune()
         finally:
             relay.cancel()
