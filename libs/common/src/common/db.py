@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -246,7 +247,13 @@ class Database:
 
 def insert_or_ignore(tx: Tx, table: sa.Table) -> sa.Insert:
     """An insert that leaves a row already there as it is (`rowcount` 0), on either database."""
-    insert = postgresql.insert if tx.postgres else sqlite.insert
+    return _ignoring(tx.postgres, table)
+
+
+@lru_cache(maxsize=256)
+def _ignoring(postgres: bool, table: sa.Table) -> sa.Insert:
+    """Built once: a statement's construction and cache key cost more than its execution."""
+    insert = postgresql.insert if postgres else sqlite.insert
     # Without the option SQLAlchemy forgets an insert's count on PostgreSQL, and every row would look like a repeat.
     return insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
 

@@ -29,6 +29,7 @@ class Desk:
 
     def __init__(self, database: Database, owners: Owners) -> None:
         self._database, self._owners = database, owners
+        self._known: set[tuple[str, str]] = set()
 
     async def lease(self, order: LeaseMessages) -> Waiting:
         """Hand out the oldest messages nobody holds."""
@@ -51,7 +52,11 @@ class Desk:
 
     async def _require_agent(self, organisation: str, agent: str) -> None:
         """`NotFound` for an agent this organisation neither has nor had."""
-        if not await self._database.read(lambda tx: messages.known_agent(tx, organisation, agent)):
+        if (organisation, agent) in self._known:  # an agent that had messages never stops having had them
+            return
+        if await self._database.read(lambda tx: messages.known_agent(tx, organisation, agent)):
+            self._known.add((organisation, agent))
+        else:
             await self._owners.route_of(organisation, agent)
 
 

@@ -26,6 +26,12 @@ _SET_STATUS = sa.update(messages).where(messages.c.message == sa.bindparam("id")
 
 _STATUS = sa.select(messages.c.status).where(messages.c.message == sa.bindparam("id"))
 
+_MINE = (agents.c.organisation == sa.bindparam("org")) & (agents.c.agent == sa.bindparam("agent_"))
+
+_LOCK = sa.select(agents.c.agent).where(_MINE).with_for_update()
+
+_KNOWN = sa.select(agents.c.agent).where(_MINE)
+
 _EXISTS = sa.select(messages.c.message).where(messages.c.message == sa.bindparam("id"))
 
 
@@ -46,14 +52,12 @@ def _begin(tx: Tx, organisation: str, agent: str) -> None:
 def lock_agent(tx: Tx, organisation: str, agent: str) -> None:
     """Nobody else adds to this agent's log or hands out of it until this transaction ends. Always the first lock."""
     if tx.postgres:
-        mine = (agents.c.organisation == organisation) & (agents.c.agent == agent)
-        tx.execute(sa.select(agents.c.agent).where(mine).with_for_update())
+        tx.execute(_LOCK, {"org": organisation, "agent_": agent})
 
 
 def known_agent(tx: Tx, organisation: str, agent: str) -> bool:
     """Whether this agent ever sent or received anything."""
-    mine = (agents.c.organisation == organisation) & (agents.c.agent == agent)
-    return tx.execute(sa.select(agents.c.agent).where(mine)).first() is not None
+    return tx.execute(_KNOWN, {"org": organisation, "agent_": agent}).first() is not None
 
 
 def exists(tx: Tx, message: str) -> bool:

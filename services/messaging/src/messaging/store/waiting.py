@@ -10,6 +10,54 @@ from common.db import Tx
 
 from messaging.store.tables import messages, waiting
 
+_MINE = (waiting.c.organisation == sa.bindparam("org")) & (waiting.c.agent == sa.bindparam("agent_"))
+_HELD = waiting.c.leased_until > sa.bindparam("now", type_=waiting.c.leased_until.type)
+_WITH_MESSAGES = (
+    sa.select(messages, waiting.c.deliveries, waiting.c.leased_until)
+    .join(waiting, waiting.c.message == messages.c.message)
+    .where(_MINE)
+    .order_by(waiting.c.cursor)
+)
+
+_ADD = sa.insert(waiting)
+
+_OF_LEASE = _WITH_MESSAGES.where(waiting.c.lease == sa.bindparam("lease_"), _HELD)
+
+_FREE = _WITH_MESSAGES.where(waiting.c.thread.not_in(sa.select(waiting.c.thread).where(_MINE, _HELD))).limit(
+    sa.bindparam("most", type_=sa.Integer)
+)
+
+_HOLD = (
+    sa.update(waiting)
+    .where(_MINE, waiting.c.cursor.in_(sa.bindparam("cursors", expanding=True)))
+    .values(
+        lease=sa.bindparam("lease_"),
+        leased_until=sa.bindparam("until", type_=waiting.c.leased_until.type),
+        deliveries=waiting.c.deliveries + 1,
+    )
+)
+
+_NEXT_END = sa.select(sa.func.min(waiting.c.leased_until)).where(_MINE, _HELD)
+
+_OWNED = sa.select(messages.c.message).where(
+    messages.c.message.in_(sa.bindparam("wanted", expanding=True)),
+    messages.c.organisation == sa.bindparam("org"),
+    messages.c.agent == sa.bindparam("agent_"),
+    messages.c.direction == "in",
+)
+
+_END = (
+    sa.delete(waiting)
+    .where(_MINE, waiting.c.message.in_(sa.bindparam("wanted", expanding=True)))
+    .returning(waiting.c.cursor, waiting.c.message)
+)
+
+_ACKNOWLEDGED = (
+    sa.update(messages)
+    .where(messages.c.message.in_(sa.bindparam("ended", expanding=True)))
+    .values(acknowledged_at=sa.bindparam("now", type_=messages.c.acknowledged_at.type), status="acknowledged")
+)
+
 
 def add(tx: Tx, organisation: str, agent: str, cursor: int, message: str, thread: str) -> None:
     """A message waits for its agent."""
@@ -21,12 +69,12 @@ def add(tx: Tx, organisation: str, agent: str, cursor: int, message: str, thread
         "thread": thread,
         "deliveries": 0,
     }
-    tx.execute(sa.insert(waiting), row)
+    tx.execute(_ADD, row)
 
 
 def held_by(tx: Tx, organisation: str, agent: str, lease: str) -> list[sa.Row[Any]]:
     """What this lease holds now, with the messages themselves, in order."""
-    return _with_messages(tx, _of(organisation, agent) & (waiting.c.lease == lease) & (waiting.c.leased_until > tx.now))
+    return list(tx.execute(_OF_LEASE, _of(organisation, agent) | {"lease_": lease, "now": tx.now}))
 
 
 def free(tx: Tx, organisation: str, agent: str, limit: int) -> list[sa.Row[Any]]:
@@ -35,62 +83,33 @@ def free(tx: Tx, organisation: str, agent: str, limit: int) -> list[sa.Row[Any]]
     A thread of which somebody holds a message is left alone: its later messages wait, so that no thread is ever read
     out of order. Other threads go on.
     """
-    mine = _of(organisation, agent)
-    held = sa.select(waiting.c.thread).where(mine, waiting.c.leased_until > tx.now)
-    return _with_messages(tx, mine & waiting.c.thread.not_in(held), limit)
+    return list(tx.execute(_FREE, _of(organisation, agent) | {"most": limit, "now": tx.now}))
 
 
 def hold(tx: Tx, organisation: str, agent: str, cursors: list[int], lease: str, until: datetime) -> None:
     """These are handed out under this lease, once more than before."""
-    tx.execute(
-        sa.update(waiting)
-        .where(_of(organisation, agent), waiting.c.cursor.in_(cursors))
-        .values(lease=lease, leased_until=until, deliveries=waiting.c.deliveries + 1)
-    )
+    tx.execute(_HOLD, _of(organisation, agent) | {"cursors": cursors, "lease_": lease, "until": until})
 
 
 def next_end(tx: Tx, organisation: str, agent: str) -> datetime | None:
     """When the first lease in force ends; None when nobody holds anything."""
-    ends = sa.select(sa.func.min(waiting.c.leased_until)).where(
-        _of(organisation, agent), waiting.c.leased_until > tx.now
-    )
-    found: datetime | None = tx.execute(ends).scalar()
+    found: datetime | None = tx.execute(_NEXT_END, _of(organisation, agent) | {"now": tx.now}).scalar()
     return found
 
 
 def owned(tx: Tx, organisation: str, agent: str, wanted: set[str]) -> set[str]:
     """Which of these messages were received by this agent."""
-    mine = sa.select(messages.c.message).where(
-        messages.c.message.in_(wanted),
-        messages.c.organisation == organisation,
-        messages.c.agent == agent,
-        messages.c.direction == "in",
-    )
-    return set(tx.execute(mine).scalars())
+    return set(tx.execute(_OWNED, _of(organisation, agent) | {"wanted": list(wanted)}).scalars())
 
 
 def end(tx: Tx, organisation: str, agent: str, wanted: set[str]) -> list[str]:
     """These wait no longer; gives those that did until now, in order."""
-    gone = sa.delete(waiting).where(_of(organisation, agent), waiting.c.message.in_(wanted))
-    rows = tx.execute(gone.returning(waiting.c.cursor, waiting.c.message)).all()
+    rows = tx.execute(_END, _of(organisation, agent) | {"wanted": list(wanted)}).all()
     ended = [row.message for row in sorted(rows, key=lambda row: row.cursor)]
     if ended:
-        acknowledged = sa.update(messages).where(messages.c.message.in_(ended))
-        tx.execute(acknowledged.values(acknowledged_at=tx.now, status="acknowledged"))
+        tx.execute(_ACKNOWLEDGED, {"ended": ended, "now": tx.now})
     return ended
 
 
-def _of(organisation: str, agent: str) -> sa.ColumnElement[bool]:
-    return (waiting.c.organisation == organisation) & (waiting.c.agent == agent)
-
-
-def _with_messages(tx: Tx, wanted: sa.ColumnElement[bool], limit: int | None = None) -> list[sa.Row[Any]]:
-    return list(
-        tx.execute(
-            sa.select(messages, waiting.c.deliveries, waiting.c.leased_until)
-            .join(waiting, waiting.c.message == messages.c.message)
-            .where(wanted)
-            .order_by(waiting.c.cursor)
-            .limit(limit)
-        )
-    )
+def _of(organisation: str, agent: str) -> dict[str, Any]:
+    return {"org": organisation, "agent_": agent}
