@@ -12,7 +12,7 @@ from functools import partial
 from common import ids, replies, segments
 from common.bus import Bus
 from common.catalogue.billing import Authorize, Decision
-from common.catalogue.messages import MessageAccepted, OperationAbandoned, SendMessage, SendReply
+from common.catalogue.messages import MessageAccepted, SendMessage, SendReply
 from common.catalogue.values import Address, Money, Step
 from common.crash import crash
 from common.db import Database, Tx
@@ -20,6 +20,7 @@ from common.directory import Route
 from common.errors import Rejected, Unavailable
 from sqlalchemy.exc import IntegrityError
 
+from messaging import intents
 from messaging.dispatch import Dispatcher
 from messaging.domain import destinations
 from messaging.lanes import Lanes, agent_lane
@@ -90,7 +91,7 @@ class Outbound:
         return await self._accept(order, plan, decision)
 
     def _look(self, tx: Tx, order: SendMessage, wanted: Address | None) -> _Known:
-        if earlier := _earlier(tx, order):
+        if earlier := intents.earlier(tx, order):
             return _Known(earlier=earlier)
         to = wanted or contacts.address_of(tx, order.organisation, order.agent, order.thread)
         place = self._places.get(order.organisation, order.agent, to)
@@ -112,7 +113,7 @@ class Outbound:
         if known.refused:
             raise known.refused
         return _Plan(
-            operation=_operation(order),
+            operation=intents.operation_of(order),
             route=route,
             sender=sender,
             to=to,
@@ -153,7 +154,7 @@ class Outbound:
             commit = partial(self._commit, order=order, plan=plan, held=decision.held, claimed=claimed)
             reply, task = await self._lanes.write(lane, now, commit)
         except IntegrityError:  # the same intent was committed a moment ago under another operation
-            reply, task = await self._database.write(lambda tx: _too_late(tx, order, plan.operation)), None
+            reply, task = await self._database.write(lambda tx: intents.too_late(tx, order, plan.operation)), None
         crash("o4")
         if task:
             self._places.put(order.organisation, order.agent, plan.to, Place(task.contact, task.thread))
@@ -169,7 +170,7 @@ class Outbound:
         place = plan.place or contacts.place(tx, order.organisation, order.agent, plan.to)
         task = self._task(tx, order, plan, place, fence=1 if claimed else 0)
         if not operations.add(tx, task, tx.now + self._dispatcher.lease if claimed else tx.now):
-            return _too_late(tx, order, plan.operation), None
+            return intents.too_late(tx, order, plan.operation), None
         _store(tx, task, held)
         tx.stage(_accepted(order, plan, task))
         reply = SendReply(
@@ -206,34 +207,6 @@ def _wanted(order: SendMessage) -> Address | None:
     if bool(order.to) == bool(order.thread):
         raise Rejected("give either `to` or `thread`", code="bad_address")
     return destinations.recipient(order.to) if order.to else None
-
-
-def _operation(order: SendMessage) -> str:
-    """The id of the intent: its key's; a derived key counts for a while only, so there it is the order's own."""
-    name = "" if order.key_derived else order.key
-    return ids.derived("operation", order.organisation, order.agent, "key" if name else "order", name or order.id)
-
-
-def _earlier(tx: Tx, order: SendMessage) -> SendReply | None:
-    """What this intent was answered before, with where its text stands now."""
-    recalled = replies.recall(tx, order, order.agent)
-    if recalled is None:
-        return None
-    reply, again = recalled
-    if not again:
-        return reply
-    status = messages.status_of(tx, reply.message) or reply.status
-    return reply.model_copy(update={"duplicate_of": reply.message, "status": status})
-
-
-def _too_late(tx: Tx, order: SendMessage, operation: str) -> SendReply:
-    """The reply of whoever was first with this intent; money held for an operation that never was is given back."""
-    earlier = _earlier(tx, order)
-    if earlier is None:
-        raise Unavailable("two requests met; ask again with the same key", code="pending")
-    if operations.state_of(tx, order.organisation, operation) is None:
-        tx.stage(OperationAbandoned.after(order, operation=operation))
-    return earlier
 
 
 def _too_much(decision: Decision) -> Rejected:
