@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 import sqlalchemy as sa
 from common.catalogue.messages import AcknowledgeMessages, GetMessages, LeaseMessages, MessagesAcknowledged
@@ -30,6 +32,13 @@ async def test_messages_are_handed_out_oldest_first_and_to_one_holder_at_a_time(
     second = await house.lease()
     assert (second.messages, second.lease) == ([], "")  # the rest of this thread waits for its beginning
     assert second.next_lease_ends_at == first.leased_until
+
+
+async def test_texts_stored_out_of_order_are_handed_out_in_the_order_they_were_accepted(house: House) -> None:
+    noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    for minute in (2, 1, 3):
+        await house.received(an_sms(str(minute), time=noon + timedelta(minutes=minute)))
+    assert [one.body for one in (await house.lease()).messages] == ["1", "2", "3"]
 
 
 async def test_other_threads_go_on_while_one_is_held(house: House) -> None:

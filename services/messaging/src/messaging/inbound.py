@@ -106,7 +106,7 @@ def _store(tx: Tx, sms: SmsReceived, owner: Owner, place: Place, message: str, c
         provider_id=sms.provider_id,
         at=sms.time,
     )
-    waiting.add(tx, owner.organisation, owner.agent, cursor, message, place.thread)
+    waiting.add(tx, owner.organisation, owner.agent, cursor, message, place.thread, sms.time)
     arrived = Step(at=sms.time, what="received at the gateway", detail=f"from {sms.provider}, signature verified")
     stored = Step(at=tx.now, what="in the inbox", detail=f"at cursor {cursor}")
     history.notes(tx, [(message, arrived), (message, stored)])

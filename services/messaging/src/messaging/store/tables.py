@@ -85,11 +85,14 @@ waiting = sa.Table(
     sa.Column("cursor", sa.BigInteger, primary_key=True),
     sa.Column("message", sa.String(64), nullable=False, unique=True),
     sa.Column("thread", sa.String(64), nullable=False),
+    sa.Column("at", Utc, nullable=False),
     sa.Column("lease", sa.String(64)),
     sa.Column("leased_until", Utc),
     sa.Column("deliveries", sa.Integer, nullable=False),
+    sa.Index("waiting_order", "organisation", "agent", "at", "cursor"),
 )
-"""What agents have not acknowledged yet: a row goes when its message is dealt with."""
+"""What agents have not acknowledged yet: a row goes when its message is dealt with. `at` is the time of acceptance, the
+order in which they are handed out; several replicas may store them, and so number them, in another."""
 
 consents = sa.Table(
     "consents",

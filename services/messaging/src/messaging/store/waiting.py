@@ -16,7 +16,7 @@ _WITH_MESSAGES = (
     sa.select(messages, waiting.c.deliveries, waiting.c.leased_until)
     .join(waiting, waiting.c.message == messages.c.message)
     .where(_MINE)
-    .order_by(waiting.c.cursor)
+    .order_by(waiting.c.at, waiting.c.cursor)
 )
 
 _ADD = sa.insert(waiting)
@@ -59,7 +59,7 @@ _ACKNOWLEDGED = (
 )
 
 
-def add(tx: Tx, organisation: str, agent: str, cursor: int, message: str, thread: str) -> None:
+def add(tx: Tx, organisation: str, agent: str, cursor: int, message: str, thread: str, at: datetime) -> None:
     """A message waits for its agent."""
     row = {
         "organisation": organisation,
@@ -67,6 +67,7 @@ def add(tx: Tx, organisation: str, agent: str, cursor: int, message: str, thread
         "cursor": cursor,
         "message": message,
         "thread": thread,
+        "at": at,
         "deliveries": 0,
     }
     tx.execute(_ADD, row)

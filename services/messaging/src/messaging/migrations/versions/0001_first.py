@@ -121,10 +121,12 @@ def _texts() -> None:
         sa.Column("cursor", sa.BigInteger, primary_key=True),
         sa.Column("message", sa.String(64), nullable=False, unique=True),
         sa.Column("thread", sa.String(64), nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("lease", sa.String(64)),
         sa.Column("leased_until", sa.BigInteger),
         sa.Column("deliveries", sa.Integer, nullable=False),
     )
+    op.create_index("waiting_order", "waiting", ["organisation", "agent", "at", "cursor"])
     op.create_table(
         "steps",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
