@@ -100,8 +100,9 @@ class CommitHook(Protocol):
 
 
 class _Job:
-    def __init__(self, work: Callable[[Tx], Any], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, work: Callable[[Tx], Any], loop: asyncio.AbstractEventLoop, patience: float) -> None:
         self.work, self.loop, self.future = work, loop, loop.create_future()
+        self.until = time.monotonic() + patience
 
     def done(self, result: Any, error: BaseException | None) -> None:
         def settle() -> None:
@@ -138,9 +139,12 @@ class Database:
         """Give the outbox its place at the end of every transaction."""
         self._hook = hook
 
-    async def write(self, work: Callable[[Tx], T]) -> T:
-        """Commit `work` and return what it returned. Raises what it raised, or `Unavailable` without a database."""
-        job = _Job(work, asyncio.get_running_loop())
+    async def write(self, work: Callable[[Tx], T], *, patience: float = 0.0) -> T:
+        """Commit `work` and return what it returned. Raises what it raised, or `Unavailable` without a database.
+
+        `patience` is how many seconds it may wait for others to share its commit: for work nobody waits for.
+        """
+        job = _Job(work, asyncio.get_running_loop(), patience)
         self._start()
         self._jobs.put(job)
         result: T = await job.future
@@ -188,16 +192,18 @@ class Database:
         first = self._jobs.get()
         if first is None:
             return []
-        group = [first]
+        group, until = [first], first.until
         while len(group) < GROUP:
+            left = until - time.monotonic()
             try:
-                job = self._jobs.get_nowait()
+                job = self._jobs.get(timeout=left) if left > 0 else self._jobs.get_nowait()
             except queue.Empty:
                 break
             if job is None:
                 self._jobs.put(None)
                 break
             group.append(job)
+            until = min(until, job.until)
         return group
 
     def _one_by_one(self, group: list[_Job], error: Exception) -> None:

@@ -17,6 +17,9 @@ from audit.store import chains, producers
 BATCH = 1024
 """Most events of one commit."""
 
+_FEW, _PATIENCE = 32, 0.02
+"""A batch smaller than this waits so many seconds for more: nobody waits for it, and a commit costs as much as ten."""
+
 log = structlog.get_logger()
 
 
@@ -39,6 +42,8 @@ class Intake:
 
     async def _work(self) -> None:
         while self._waiting:
+            if len(self._waiting) < _FEW:
+                await asyncio.sleep(_PATIENCE)
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
             await self._commit(batch)
 

@@ -28,13 +28,16 @@ E = TypeVar("E", bound=Event)
 
 CURRENCY = "USD"
 
+_PATIENCE = 0.02
+"""Seconds an event may wait for others to be posted with it: nobody waits for it, and a commit costs as much as ten."""
+
 
 def register(bus: Bus, database: Database) -> None:
     """Read what moves money."""
 
     def on(event: type[E], durable: str, record: Callable[[Tx, E], None]) -> None:
         async def handle(heard: E) -> None:
-            await database.write(lambda tx: record(tx, heard))
+            await database.write(lambda tx: record(tx, heard), patience=_PATIENCE)
             crash("b2")
 
         bus.subscribe(event, durable, handle)
