@@ -172,7 +172,7 @@ class Tenant:
         assert made["state"] == "active", made
         number = made["channels"][0]["address"]
         self.world.said.note(made["token"], number)
-        office = self.world.office(made["token"])
+        office = self.world.admitted(made["token"])
         return Agent(self.world, made["agent"], number, made["token"], made["token_id"], made["saga"], office)
 
 
@@ -184,11 +184,17 @@ class World:
         self.operator = self.office(stack.operator_token)
         self.control = client(f"{stack.carrier}/control", stack.carrier_token)
         self._people = itertools.count(1)
-        self._area = secrets.randbelow(600) + 201
 
     def office(self, token: str, edge: str = "") -> Office:
         self.said.note(token)
         return Office(edge or self.stack.edges[0], token, self.said)
+
+    def admitted(self, token: str) -> Office:
+        """The door for a new token, once every replica of the edge has heard of it: that takes a moment."""
+        for edge in self.stack.edges:
+            door = self.office(token, edge)
+            eventually(lambda door=door: door.answer("GET", "/v1/me").is_success, seconds=2)  # type: ignore[misc]
+        return self.office(token)
 
     @asynccontextmanager
     async def mcp(
@@ -205,15 +211,16 @@ class World:
     def tenant(self, title: str) -> Tenant:
         """A new organisation that may spend much more than these stories do."""
         made = self.operator.ask("POST", "/v1/organizations", key=secrets.token_hex(8), title=title)
-        office = self.office(made["token"])
-        office.ask("PUT", "/v1/limits", money_per_month=1_000_000_000, rate_per_minute=6000)
+        office = self.admitted(made["token"])
+        caps: dict[str, Any] = {"money_per_month": 1_000_000_000, "rate_per_minute": 6000}
+        self.operator.ask("PUT", "/v1/limits", organisation=made["organisation"], **caps)
         return Tenant(self, made["organisation"], made["token"], made["project"], office)
 
     # the other side
 
     def person(self) -> str:
         """Somebody nobody has heard of. Exchange 555 is never sold, so this is no agent's number."""
-        number = f"+1{self._area}555{next(self._people):04d}"
+        number = f"+1415555{next(self._people):04d}"
         self.said.note(number)
         return number
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.live.world import World, eventually
+from tests.live.world import Tenant, World, eventually
 
 RENT, TEXT = 1_150_000, 8_300
 
@@ -11,7 +11,7 @@ class TestMoney:
     def test_the_books_agree_with_the_provider_once_its_prices_have_come(self, world: World) -> None:
         tenant = world.tenant("Book Shop")
         agent, person = tenant.agent(), world.person()
-        tenant.office.ask("PUT", "/v1/billing/config", markup_percent=50)
+        world.operator.ask("PUT", "/v1/billing/config", organisation=tenant.id, markup_percent=50)
         world.fault("price_late", address=person, seconds=1)
         world.text(person, agent.number, "Do you have any poetry?")
         sent = agent.send(person, "Yes, two shelves of it. " * 10)
@@ -32,6 +32,10 @@ class TestMoney:
         assert (summary["balanced"], summary["held"]["micros"]) == (True, 0)
         assert summary["cost"]["micros"] == RENT + 3 * TEXT
         assert summary["billed"]["micros"] == RENT + 3 * TEXT * 3 // 2
+
+    def test_a_tenant_does_not_set_its_own_caps_and_markup(self, tenant: Tenant) -> None:
+        assert tenant.office.refused("PUT", "/v1/limits", money_per_day=10**12).code == "operator_only"
+        assert tenant.office.refused("PUT", "/v1/billing/config", markup_percent=0).code == "forbidden"
 
     def test_a_text_that_is_refused_costs_nothing(self, world: World) -> None:
         tenant = world.tenant("Quiet Place")
