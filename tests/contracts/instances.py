@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from common import docs, messages
+from common import catalogue, messages
 from common.messages import Event
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -16,13 +16,11 @@ _IDS = st.from_regex(r"[a-z0-9_]{1,32}", fullmatch=True)
 
 
 def event_classes() -> list[type[Event]]:
-    docs.load()
-    return [cls for _, cls in sorted(messages.events.items())]
+    return [cls for _, cls in catalogue.EVENTS.items()]
 
 
 def request_classes() -> list[type[messages.Request[Any]]]:
-    docs.load()
-    return [cls for _, cls in sorted(messages.requests.items())]
+    return [cls for _, cls in catalogue.REQUESTS.items()]
 
 
 def events_of(cls: type[Event]) -> st.SearchStrategy[Event]:

@@ -7,9 +7,7 @@ JSON Schemas, an AsyncAPI 3.0 document of the events, and a table to read. The s
 from __future__ import annotations
 
 import argparse
-import importlib
 import inspect
-import pkgutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
-from common import catalogue, envelope, messages
+from common import catalogue, envelope
 from common.messages import Event, Request
 
 Files = dict[str, bytes]
@@ -53,9 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def render() -> Files:
     """Every document by its path under the folder."""
-    load()
-    files = {f"schemas/events/{name}.json": _json(event_schema(cls)) for name, cls in messages.events.items()}
-    for name, request in messages.requests.items():
+    files = {f"schemas/events/{name}.json": _json(event_schema(cls)) for name, cls in catalogue.EVENTS.items()}
+    for name, request in catalogue.REQUESTS.items():
         files[f"schemas/{request.kind}/{name}.json"] = _json(request_schema(request))
     files["asyncapi.json"] = _json(asyncapi())
     files["events.md"] = events_page().encode()
@@ -67,12 +64,6 @@ def stale(folder: Path, wanted: Files) -> list[str]:
     schemas = folder / "schemas"
     present = {str(path.relative_to(folder)) for path in schemas.rglob("*.json")} | {"asyncapi.json", "events.md"}
     return sorted(name for name in present | set(wanted) if _content(folder / name) != wanted.get(name))
-
-
-def load() -> None:
-    """Import every module of the catalogue, so that every message is known."""
-    for module in pkgutil.iter_modules(catalogue.__path__):
-        importlib.import_module(f"{catalogue.__name__}.{module.name}")
 
 
 def event_schema(cls: type[Event]) -> dict[str, Any]:
@@ -106,8 +97,7 @@ def request_schema(cls: type[Request[Any]]) -> dict[str, Any]:
 
 def asyncapi() -> dict[str, Any]:
     """The events anyone may subscribe to, as AsyncAPI 3.0. Orders and queries are the house's own and not in it."""
-    load()
-    known = sorted(messages.events.items())
+    known = catalogue.EVENTS.items()
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -129,7 +119,6 @@ def asyncapi() -> dict[str, Any]:
 
 def events_page() -> str:
     """A page people read: each event, its subject, its meaning and its fields."""
-    load()
     lines = [
         "# Events",
         "",
@@ -139,9 +128,9 @@ def events_page() -> str:
         "",
         "This page is generated from the catalogue.",
     ]
-    for domain in sorted({name.partition(".")[0] for name in messages.events}):
+    for domain in sorted({name.partition(".")[0] for name in catalogue.EVENTS}):
         lines += ["", f"## {domain}"]
-        for name, cls in sorted(messages.events.items()):
+        for name, cls in catalogue.EVENTS.items():
             if name.startswith(f"{domain}."):
                 lines += _event_lines(cls)
     return "\n".join(lines) + "\n"
