@@ -2,6 +2,7 @@
 
 from tests.live.stories.agents import TestAgents
 from tests.live.stories.command_line import TestCommandLine
+from tests.live.stories.concierge import TestConcierge
 from tests.live.stories.consent import TestConsent
 from tests.live.stories.conversation import TestConversation
 from tests.live.stories.inbox import TestInbox
@@ -16,6 +17,7 @@ from tests.live.world import Kind
 __all__ = [
     "TestAgents",
     "TestCommandLine",
+    "TestConcierge",
     "TestConsent",
     "TestConversation",
     "TestInbox",
