@@ -19,22 +19,24 @@ from common.directory import DIRECTORY
 PEPPER = bytes(32)
 
 
+_MESSAGE = InboxMessage(
+    message="msg_1",
+    cursor=1,
+    thread="thr_1",
+    contact="con_1",
+    direction="in",
+    channel="sms",
+    sender="+14155550100",
+    to="+14155550199",
+    body="Hello, is anyone there?",
+    status="received",
+    at=datetime(2026, 1, 1, tzinfo=UTC),
+    trust=Trust(signature_verified=True),
+)
+
+
 async def _page(asked: GetMessages) -> Messages:
-    message = InboxMessage(
-        message="msg_1",
-        cursor=asked.after + 1,
-        thread="thr_1",
-        contact="con_1",
-        direction="in",
-        channel="sms",
-        sender="+14155550100",
-        to="+14155550199",
-        body="Hello, is anyone there?",
-        status="received",
-        at=datetime.now(UTC),
-        trust=Trust(signature_verified=True),
-    )
-    return Messages(messages=[message], cursor=asked.after + 1, more=False)
+    return Messages(messages=[_MESSAGE], cursor=asked.after + 1, more=False)
 
 
 async def _accepted(asked: SendMessage) -> SendReply:

@@ -177,7 +177,7 @@ class Consumer:
         tries = message.metadata.num_delivered
         delivery = Delivery(message.subject, message.data, message.metadata.sequence.stream, tries)
         started = time.perf_counter()
-        progress = asyncio.create_task(_in_progress(message, self._ack_wait * _PROGRESS_SHARE))
+        progress = _Progress(message, self._ack_wait * _PROGRESS_SHARE)
         try:
             outcome = await self._outcome(message, delivery)
         except (NatsError, OSError, TimeoutError) as error:
@@ -186,8 +186,8 @@ class Consumer:
         finally:
             progress.cancel()
         elapsed = time.perf_counter() - started
-        metrics.HANDLED.labels(self.durable, outcome).inc()
-        metrics.HANDLING.labels(self.durable).observe(elapsed)
+        metrics.handled(self.durable, outcome).inc()
+        metrics.handling(self.durable).observe(elapsed)
         log.info(
             "event",
             handler=self.durable,
@@ -235,9 +235,25 @@ class Consumer:
         await message.term()
 
 
-async def _in_progress(message: Msg, every: float) -> None:
-    """Tell the broker, while a handler works, that it is still being worked on."""
-    while True:
-        await asyncio.sleep(every)
-        with contextlib.suppress(NatsError):
-            await message.in_progress()
+class _Progress:
+    """Tells the broker, while a handler works, that it is still being worked on. A timer, because few work so long."""
+
+    def __init__(self, message: Msg, every: float) -> None:
+        self._message, self._every = message, every
+        self._telling: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(every, self._begin)
+
+    def cancel(self) -> None:
+        """It is done."""
+        self._timer.cancel()
+        if self._telling is not None:
+            self._telling.cancel()
+
+    def _begin(self) -> None:
+        self._telling = asyncio.create_task(self._tell())
+
+    async def _tell(self) -> None:
+        while True:
+            with contextlib.suppress(NatsError):
+                await self._message.in_progress()
+            await asyncio.sleep(self._every)

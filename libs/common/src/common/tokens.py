@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import secrets
 import string
@@ -34,7 +33,7 @@ def well_formed(token: str) -> bool:
 
 def hashed(token: str, pepper: bytes) -> str:
     """What is stored and published instead of the token."""
-    return hmac.new(pepper, token.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(pepper, token.encode(), "sha256").hex()
 
 
 def _checksum(head: str) -> str:

@@ -13,8 +13,8 @@ from common.errors import NotFound, SwitchboardError, Unavailable, Unknown
 from common.messages import PLATFORM
 from pydantic import BaseModel
 
+from mcp_edge import metrics
 from mcp_edge.call import Asker, Call, Progress, derived_key
-from mcp_edge.metrics import CALL_SECONDS, CALLS
 from mcp_edge.principal import Principal
 from mcp_edge.tool import Arguments, Offer, Tool
 from mcp_edge.wakeups import Wakeups
@@ -70,7 +70,7 @@ class Desk:
             return result
         finally:
             elapsed = time.perf_counter() - started
-            CALL_SECONDS.labels(name).observe(elapsed)
+            metrics.call_seconds(name).observe(elapsed)
             log.info(
                 "tool",
                 tool=name,
@@ -83,7 +83,7 @@ class Desk:
             )
 
     def _counted(self, door: Door, principal: Principal, name: str, outcome: str) -> None:
-        CALLS.labels(name, door, principal.tier, outcome).inc()
+        metrics.calls(name, door, principal.tier, outcome).inc()
 
     def _call(self, principal: Principal, offer: Offer, arguments: Arguments, trace: str, progress: Progress) -> Call:
         above = principal.tier == "operator"

@@ -116,8 +116,10 @@ class Protocol:
         except SwitchboardError as error:
             if error.code == "unknown_tool":
                 raise MCPError(INVALID_PARAMS, error.detail) from None
-            return _answer(told(error), is_error=True, text=f"{error.code}: {error.detail}")
-        return _answer(result.model_dump(mode="json"))
+            words = f"{error.code}: {error.detail}"
+            return CallToolResult(content=[_text(words)], structured_content=told(error), is_error=True)
+        words = result.model_dump_json()
+        return CallToolResult(content=[_text(words)], structured_content=orjson.loads(words))
 
     # the inbox as a resource
 
@@ -199,9 +201,8 @@ def _page(uri: str, principal: Principal) -> dict[str, str]:
     return dict(parse_qsl(parts.query, keep_blank_values=True))
 
 
-def _answer(content: dict[str, Any], *, is_error: bool = False, text: str = "") -> CallToolResult:
-    words = text or orjson.dumps(content).decode()
-    return CallToolResult(content=[TextContent(type="text", text=words)], structured_content=content, is_error=is_error)
+def _text(words: str) -> TextContent:
+    return TextContent(type="text", text=words)
 
 
 def _scope(ctx: ServerRequestContext[Any]) -> Scope:
