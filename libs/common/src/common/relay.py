@@ -23,7 +23,14 @@ from common.outbox import Row
 from common.streams import EVENTS
 
 BATCH = 256
-"""Rows of one atomic batch: one broker fsync. The broker takes at most 1000."""
+"""Most rows of one atomic batch: one broker fsync. The broker takes at most 1000."""
+
+SINGLY = 16
+"""Rows up to this many are sent one by one, all at once: a batch of any size costs the broker a file of its own, 1.4 ms
+of CPU and 3 ms of waiting, more than these together even where each is synced."""
+
+_BETWEEN = 0.02
+"""Seconds after a batch that was not full: under load the next is larger then, and the broker does less."""
 
 _ACK_TIMEOUT = 5.0
 _DUPLICATE_IN_BATCH = 10201
@@ -95,6 +102,8 @@ class Relay:
         rows = await self._source.take(BATCH, _IDLE)
         if rows:
             await self._until_published(rows)
+        if SINGLY < len(rows) < BATCH:
+            await asyncio.sleep(_BETWEEN)
 
     async def _until_published(self, rows: Sequence[Row]) -> None:
         """These rows are in memory only here: hold them until the broker has them."""
@@ -116,17 +125,20 @@ class Relay:
                 pause = min(pause * 2, _RETRY_MOST)
 
     async def _publish(self, rows: Sequence[Row]) -> int:
-        if len(rows) == 1:
-            return await self._publish_one(rows[0])
+        if len(rows) <= SINGLY:
+            return await self._publish_singly(rows)
         try:
             ack = await self._publish_batch(rows)
         except NotTaken as refusal:
             if refusal.code != _DUPLICATE_IN_BATCH:
                 raise
             # A batch with one id the broker has seen is refused whole, for ever. Singly, a repeat is acknowledged.
-            return max(await asyncio.gather(*(self._publish_one(row) for row in rows)))
+            return await self._publish_singly(rows)
         metrics.RELAY_PUBLISHED.inc(len(rows))
         return self._note(ack)
+
+    async def _publish_singly(self, rows: Sequence[Row]) -> int:
+        return max(await asyncio.gather(*map(self._publish_one, rows)))
 
     async def _publish_one(self, row: Row) -> int:
         reply = await self._client.request(

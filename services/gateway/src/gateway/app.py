@@ -41,6 +41,7 @@ async def build(settings: Settings) -> Service:
             "credentials": secrets.run,
             "orphans": spool.Orphans(settings.spool_folder, "gateway", bus).run,
             "spool": spooled.housekeeping,
+            "spool-log": spooled.copy_back,
             "accounts": accounts.run,
         },
         http=[server(app, settings.gateway_host, settings.gateway_port)],

@@ -26,6 +26,9 @@ _MEMORY = 20_000
 _MARK_AFTER = 0.1
 """Seconds an acknowledgement may wait for an append to be written with; a crash only publishes those rows again."""
 
+_COPY_BACK = 0.1
+"""Seconds between two looks for pages of the log that can go to their places."""
+
 _HOUSEKEEPING = 600.0
 
 T = TypeVar("T")
@@ -43,6 +46,7 @@ class Spool:
         self._file = file
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._copier = ThreadPoolExecutor(1, thread_name_prefix="spool-copier")
         self._waiting: list[Waiting] = []
         self._idle = asyncio.Event()
         self._idle.set()
@@ -77,6 +81,12 @@ class Spool:
             await self.prune()
             await asyncio.sleep(_HOUSEKEEPING)
 
+    async def copy_back(self) -> None:
+        """Keep the file's log short for ever, beside the appends."""
+        while True:
+            await asyncio.sleep(_COPY_BACK)
+            await asyncio.wrap_future(self._copier.submit(self._file.copy_back))
+
     async def prune(self) -> None:
         """Delete what was published and kept long enough, in steps that delay no append for long."""
         while await self._in_thread(self._file.prune):
@@ -88,6 +98,7 @@ class Spool:
             await self._idle.wait()
         if self._mark_timer is not None:
             self._mark_timer.cancel()
+        self._copier.shutdown()
         with contextlib.suppress(sqlite3.Error):
             await self._in_thread(self._file.commit, [], self._mark)
         await self._in_thread(self._file.close)
