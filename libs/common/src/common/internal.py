@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import uvicorn
@@ -87,13 +87,14 @@ class Server(uvicorn.Server):
         return contextlib.nullcontext()
 
 
-def server(app: Any, host: str, port: int) -> Server:
+def server(app: Any, host: str, port: int, *, protocol: type[asyncio.Protocol] | Literal["auto"] = "auto") -> Server:
     """An HTTP server for `app` that logs nothing itself; requests are logged by whoever answers them."""
     return Server(
         uvicorn.Config(
             app,
             host=host,
             port=port,
+            http=protocol,
             log_config=None,
             access_log=False,
             lifespan="off",

@@ -25,7 +25,8 @@ log = structlog.get_logger()
 _HOUSEKEEPING = 600.0
 _TURN = 0.0005
 """Seconds one thread may keep the interpreter while another wants it. A writer gives it up at every statement and must
-get it back: with Python's 5 ms a transaction of ten statements waits 50 ms for a busy event loop."""
+get it back: with Python's 5 ms a transaction of ten statements waits 50 ms for a busy event loop. A spool writes with one
+statement and is better off without the extra turns."""
 
 
 @dataclass
@@ -52,6 +53,7 @@ def connect(name: str, settings: Settings) -> Bus:
 
 def worker(name: str, settings: Settings) -> Service:
     """A service with a database, an outbox and a bus, all checked by its health."""
+    sys.setswitchinterval(_TURN)
     bus = connect(name, settings)
     database = Database(settings.database(name))
     health = Health(required={"database": database.ping, "bus": bus.ping})
@@ -61,7 +63,6 @@ def worker(name: str, settings: Settings) -> Service:
 def run(name: str, settings: Settings, build: Callable[[Any], Awaitable[Service]]) -> None:
     """Be that service until SIGTERM or SIGINT; then drain and end."""
     logs.configure(name, level=settings.log_level, instance=settings.instance)
-    sys.setswitchinterval(_TURN)
     uvloop.run(_run(settings, build))
 
 
