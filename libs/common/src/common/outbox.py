@@ -16,9 +16,11 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
+import structlog
 
 from common import envelope, ids
 from common.db import Database, Tx, Utc
+from common.errors import SwitchboardError
 from common.messages import Event
 
 RETENTION = timedelta(days=7)
@@ -29,6 +31,9 @@ _SWEEP_EVERY = 1.0
 _SWEEP_LEASE = timedelta(seconds=5)
 _SWEEP_BATCHES = 8
 """How many batches one look at the table brings."""
+
+_NOTE_AFTER = 0.1
+"""Seconds before it is written down what the broker has: one line for all batches of that time."""
 
 _MEMORY = 20_000
 """Rows held in memory for the quick way; more are found again in the table."""
@@ -77,6 +82,24 @@ def tables(metadata: sa.MetaData) -> tuple[sa.Table, sa.Table]:
 
 _rows, _producer = tables(sa.MetaData())
 
+# Statements of every commit are built once: building one costs as much as running it.
+
+_LAST = sa.select(_producer.c.last_seq).where(_producer.c.name == sa.bindparam("producer")).with_for_update()
+
+_KNOWN = sa.select(_rows.c.id).where(_rows.c.id.in_(sa.bindparam("events", expanding=True)))
+
+_ADD = sa.insert(_rows)
+
+_MOVE = sa.update(_producer).where(_producer.c.name == sa.bindparam("producer")).values(last_seq=sa.bindparam("last"))
+
+_PLACE = (
+    sa.update(_rows)
+    .where(_rows.c.seq.in_(sa.bindparam("seqs", expanding=True)))
+    .values(incarnation=sa.bindparam("within"), stream_seq=sa.bindparam("last"))
+)
+
+log = structlog.get_logger()
+
 
 class Outbox:
     """Stages events at commit and hands them to the relay: at once from memory, later from the table."""
@@ -91,6 +114,8 @@ class Outbox:
         self._held: deque[Row] = deque()
         self._sweep_all = True
         self._next_sweep = 0.0
+        self._placed: dict[str, tuple[int, list[int]]] = {}
+        self._noting: asyncio.Task[None] | None = None
         database.on_commit(self)
 
     # in the writer's thread
@@ -98,16 +123,15 @@ class Outbox:
     def before_commit(self, tx: Tx) -> list[Row]:
         """Give the staged events their sequence; one staged before keeps its first. Locks the producer last."""
         events = list({event.id: event for event in tx.staged}.values())
-        locked = sa.select(_producer.c.last_seq).where(_producer.c.name == self.producer).with_for_update()
-        last = tx.execute(locked).scalar()
+        last = tx.execute(_LAST, {"producer": self.producer}).scalar()
         if last is None:
             tx.execute(sa.insert(_producer), {"name": self.producer, "last_seq": 0})
             last = 0
-        known = set(tx.execute(sa.select(_rows.c.id).where(_rows.c.id.in_([e.id for e in events]))).scalars())
+        known = set(tx.execute(_KNOWN, {"events": [event.id for event in events]}).scalars())
         rows = [self._row(event, last + n) for n, event in enumerate((e for e in events if e.id not in known), 1)]
         if rows:
-            tx.execute(sa.insert(_rows), [_stored(row, tx) for row in rows])
-            tx.execute(sa.update(_producer).where(_producer.c.name == self.producer).values(last_seq=rows[-1].seq))
+            tx.execute(_ADD, [_stored(row, tx) for row in rows])
+            tx.execute(_MOVE, {"producer": self.producer, "last": rows[-1].seq})
         return rows
 
     def after_commit(self, written: list[Row]) -> None:
@@ -142,13 +166,35 @@ class Outbox:
             self._fresh.popleft()
 
     async def acknowledged(self, rows: Sequence[Row], incarnation: str, last_seq: int) -> None:
-        """Remember where the broker put them: `rows` end at stream sequence `last_seq` at the latest."""
-        done = sa.update(_rows).where(_rows.c.seq.in_([row.seq for row in rows]))
-        placed = done.values(incarnation=incarnation, stream_seq=last_seq)
-        await self._database.write(lambda tx: tx.execute(placed).rowcount)
+        """Remember where the broker put them: `rows` end at stream sequence `last_seq` at the latest.
+
+        Written a moment later, so that the relay need not wait for a commit. What is lost with the process is given
+        out once more, and the broker drops the repeat.
+        """
+        last, seqs = self._placed.get(incarnation, (0, []))
+        self._placed[incarnation] = max(last, last_seq), [*seqs, *(row.seq for row in rows)]
+        if self._noting is None or self._noting.done():
+            self._noting = asyncio.create_task(self._note())
+
+    async def _note(self) -> None:
+        """Until everything is written; what cannot be written is swept, and published, again."""
+        while self._placed:
+            await asyncio.sleep(_NOTE_AFTER)
+            placed, self._placed = self._placed, {}
+            try:
+                await self._database.write(lambda tx, placed=placed: _place(tx, placed))  # type: ignore[misc]
+            except SwitchboardError as error:
+                log.warning("acknowledgements_not_noted", error=repr(error))
+
+    async def _forget_placed(self) -> None:
+        """What another incarnation acknowledged is void, and must not be written any more."""
+        self._placed.clear()
+        if self._noting is not None:
+            await asyncio.wait({self._noting})
 
     async def forget_beyond(self, incarnation: str, last_seq: int) -> int:
         """The broker is another, or ends before what it acknowledged: give out again what it lacks; says how many."""
+        await self._forget_placed()
         lost = (_rows.c.stream_seq.is_not(None)) & (
             (_rows.c.incarnation != incarnation) | (_rows.c.stream_seq > last_seq)
         )
@@ -222,6 +268,11 @@ class Outbox:
             .values(sweeper=self._me, sweeper_until=tx.now + _SWEEP_LEASE)
         )
         return held.rowcount == 1
+
+
+def _place(tx: Tx, placed: dict[str, tuple[int, list[int]]]) -> None:
+    for incarnation, (last, seqs) in placed.items():
+        tx.execute(_PLACE, {"seqs": seqs, "within": incarnation, "last": last})
 
 
 def _first(rows: deque[Row], limit: int) -> list[Row]:

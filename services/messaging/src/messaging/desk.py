@@ -34,6 +34,9 @@ class Desk:
     async def lease(self, order: LeaseMessages) -> Waiting:
         """Hand out the oldest messages nobody holds."""
         await self._require_agent(order.organisation, order.agent)
+        # Most who ask find nothing, and begin to wait: they need not wait for a commit first.
+        if await self._database.read(lambda tx: waiting.empty(tx, order.organisation, order.agent)):
+            return Waiting(messages=[])
         waiting_ = await self._database.write(lambda tx: _hand_out(tx, order))
         crash("d1")
         return waiting_
@@ -89,14 +92,18 @@ def _shown(rows: list[sa.Row[Any]], lease: str, *, before: int) -> Waiting:
 
 def _acknowledge(tx: Tx, order: AcknowledgeMessages) -> Done:
     wanted = set(order.messages)
-    owned = waiting.owned(tx, order.organisation, order.agent, wanted)
-    if missing := sorted(wanted - owned):
-        raise NotFound(f"no message {missing[0]}; nothing was acknowledged", code="no_message")
     ended = waiting.end(tx, order.organisation, order.agent, wanted)
+    _require_owned(tx, order, wanted - set(ended))
     if ended:
         history.notes(tx, [(message, Step(at=tx.now, what="acknowledged by the agent")) for message in ended])
         tx.stage(MessagesAcknowledged.after(order, agent=order.agent, messages=ended))
     return Done(changed=bool(ended))
+
+
+def _require_owned(tx: Tx, order: AcknowledgeMessages, others: set[str]) -> None:
+    """What did not wait any more was acknowledged before, or never was this agent's: that undoes everything."""
+    if others and (missing := sorted(others - waiting.owned(tx, order.organisation, order.agent, others))):
+        raise NotFound(f"no message {missing[0]}; nothing was acknowledged", code="no_message")
 
 
 def _page(tx: Tx, query: GetMessages) -> Messages:

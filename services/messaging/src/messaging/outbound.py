@@ -210,9 +210,8 @@ def _wanted(order: SendMessage) -> Address | None:
 
 
 def _too_much(decision: Decision) -> Rejected:
-    """Billing's refusal as a sentence that says when it ends."""
-    ends = f"; it ends at {decision.retry_at:%Y-%m-%dT%H:%M:%SZ}" if decision.retry_at else ""
-    return Rejected(f"not sent: {decision.reason or decision.code}{ends}", code=decision.code or "cap_reached")
+    """Billing's refusal; its reason says when it ends."""
+    return Rejected(f"not sent: {decision.reason or decision.code}", code=decision.code or "cap_reached")
 
 
 def _earliest(limit: datetime, not_after: datetime | None) -> datetime:

@@ -37,6 +37,8 @@ _HOLD = (
     )
 )
 
+_ANY = sa.select(waiting.c.message).where(_MINE).limit(1)
+
 _NEXT_END = sa.select(sa.func.min(waiting.c.leased_until)).where(_MINE, _HELD)
 
 _OWNED = sa.select(messages.c.message).where(
@@ -71,6 +73,11 @@ def add(tx: Tx, organisation: str, agent: str, cursor: int, message: str, thread
         "deliveries": 0,
     }
     tx.execute(_ADD, row)
+
+
+def empty(tx: Tx, organisation: str, agent: str) -> bool:
+    """Whether nothing waits, held or free."""
+    return tx.execute(_ANY, _of(organisation, agent)).first() is None
 
 
 def held_by(tx: Tx, organisation: str, agent: str, lease: str) -> list[sa.Row[Any]]:
