@@ -97,11 +97,11 @@ def refusal(caps: Sequence[Cap], counters: Counters, need: Need) -> Decision | N
         return None
     cap, line = max(blocking, key=lambda one: one[1].ends_at)
     hopeless = any(need.of(one.unit) > one.most for one, _ in blocking)
-    ending = "the act alone needs more than the cap" if hopeless else f"it ends {line.ends_at:%Y-%m-%d %H:%M} UTC"
+    ever = "; the act alone needs more than the cap" if hopeless else ""
     return Decision(
         allowed=False,
         code="cap_reached",
-        reason=f"{_sentence(line, need.of(cap.unit))}; {ending}",
+        reason=f"{_sentence(line, need.of(cap.unit))}{ever}",
         retry_at=None if hopeless else line.ends_at,
     )
 

@@ -107,7 +107,7 @@ def _too_fast(pair: tuple[Account, Account], terms: Terms, now: datetime) -> Dec
     scope, retry_at = max(free.items(), key=lambda one: one[1])
     if retry_at <= now:
         return None
-    reason = f"the {scope} sends faster than its rate; the next send fits at {retry_at:%H:%M:%S.%f} UTC"
+    reason = f"the {scope} sends faster than its rate"
     return Decision(allowed=False, code="rate_limited", reason=reason, retry_at=retry_at)
 
 

@@ -210,8 +210,7 @@ def _wanted(order: SendMessage) -> Address | None:
 
 
 def _too_much(decision: Decision) -> Rejected:
-    """Billing's refusal; its reason says when it ends."""
-    return Rejected(f"not sent: {decision.reason or decision.code}", code=decision.code or "cap_reached")
+    return Rejected(f"not sent: {decision.sentence()}", code=decision.code or "cap_reached")
 
 
 def _earliest(limit: datetime, not_after: datetime | None) -> datetime:

@@ -45,7 +45,7 @@ class BillingQuota:
         )
         decision = await self._bus.order(asked)
         if not decision.allowed:
-            raise Rejected(decision.reason or "billing refuses another number", code=decision.code or "refused")
+            raise Rejected(decision.sentence() or "billing refuses another number", code=decision.code or "refused")
         return await self._monthly(organisation, country) or decision.held
 
     async def let_go(self, organisation: str, hold: str) -> None:

@@ -52,6 +52,11 @@ class Decision(Value):
     reason: str = ""
     retry_at: datetime | None = None
 
+    def sentence(self) -> str:
+        """A refusal for people and agents: the reason, and when it ends where that is known."""
+        ends = f"; it ends at {self.retry_at:%Y-%m-%dT%H:%M:%SZ}" if self.retry_at else ""
+        return f"{self.reason or self.code}{ends}"
+
 
 class Authorize(Order[Decision], subject="billing.v1.hold.authorize"):
     """Hold the worst case of an act before it. `hold` names it for ever: asking again gives the same decision."""
