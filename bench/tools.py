@@ -1,7 +1,8 @@
-"""Tools over MCP by the edge as it is, beside a bare tool of the SDK: a query, and a send up to the owner's answer.
+"""Tools over MCP by the edge as it is, beside a bare tool of the SDK: a query, and a send up to its acceptance.
 
-The owner answers at once, so the figures are the edge's and the broker's. Servers, broker and load each are a process
-of their own; rounds of all alternate, so that what else the machine does hits them alike; ratios are medians of rounds.
+First with owners that answer at once, so that the figures are the edge's and the broker's (the query's answer is a page
+of one message), then the send with the real owners of a whole house. Servers, broker and load each are a process of
+their own; rounds of all alternate, so that what else the machine does hits them alike; ratios are medians of rounds.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import secrets
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ import nats
 import orjson
 from common import streams, tokens
 
+from bench import delivery
 from bench.canned import PEPPER
 from bench.load import Outcome, Plan
 from bench.results import Result, at_least, percentile
@@ -35,31 +38,60 @@ _META = "io.modelcontextprotocol/"
 
 @dataclass(frozen=True)
 class Case:
-    """One tool at one server."""
+    """One tool at one server, called by the holders of these tokens in turn."""
 
     name: str
     port: int
     tool: str
     arguments: dict[str, Any]
+    tokens: Sequence[str]
     goal: float = 0.0
 
 
+_TEXT = {"to": "+14155550123", "body": "Your table is ready."}
+_PAGE = {"after": 0, "limit": 5}
+
+
 async def run(quick: bool) -> list[Result]:
-    """Rounds of the floor, the query and the send, in turn."""
-    async with _house() as house:
-        text = {"to": "+14155550123", "body": "Your table is ready."}
-        cases = [
-            Case("floor", house.floor, "bare", text),
-            Case("tool comms_get_messages", house.edge, "comms_get_messages", {"after": 0, "limit": 5}, 0.65),
-            Case("tool comms_send_message, owner answers at once", house.edge, "comms_send_message", text, 0.5),
-        ]
-        rounds, seconds = (3, 2.0) if quick else (5, 4.0)
-        found: list[list[Outcome]] = [[] for _ in cases]
-        for n in range(rounds + 1):
-            order = list(zip(cases, found, strict=True))
-            for case, outcomes in order[:: 1 if n % 2 else -1]:
-                outcomes.append(await house.load(case, seconds))
-        return [_result(case, mine[1:], found[0][1:]) for case, mine in zip(cases[1:], found[1:], strict=True)]
+    """The edge alone, then the whole house."""
+    return [*await _edge(quick), *await _whole_house(quick)]
+
+
+async def _edge(quick: bool) -> list[Result]:
+    async with _canned() as (house, token):
+        return await _rounds(
+            house,
+            Case("floor", house.floor, "bare", _TEXT, [token]),
+            Case("query tool", house.edge, "comms_get_messages", _PAGE, [token], 0.65),
+            Case("send tool, owner at once", house.edge, "comms_send_message", _TEXT, [token], 0.5),
+            quick=quick,
+        )
+
+
+async def _whole_house(quick: bool) -> list[Result]:
+    async with delivery.a_house() as real, contextlib.AsyncExitStack() as stack:
+        house = House(real.stack.folder, real.edge, free_port())
+        agents = [agent.token for agent in real.agents[: delivery.SENDERS]]
+        stack.enter_context(ending(_started(_floor(house, agents[0]), dict(os.environ))))
+        floor = Case("floor", house.floor, "bare", _TEXT, agents[:1])
+        await house.answering(floor)
+        return await _rounds(
+            house,
+            floor,
+            Case("send tool, accepted", house.edge, "comms_send_message", _TEXT, agents, 0.5),
+            quick=quick,
+        )
+
+
+async def _rounds(house: House, *cases: Case, quick: bool) -> list[Result]:
+    """Rounds of the floor, which comes first, and the others in turn."""
+    rounds, seconds = (3, 2.0) if quick else (5, 4.0)
+    found: list[list[Outcome]] = [[] for _ in cases]
+    for n in range(rounds + 1):
+        order = list(zip(cases, found, strict=True))
+        for case, outcomes in order[:: 1 if n % 2 else -1]:
+            outcomes.append(await house.load(case, seconds))
+    return [_result(case, mine[1:], found[0][1:]) for case, mine in zip(cases[1:], found[1:], strict=True)]
 
 
 def _result(case: Case, ours: list[Outcome], floor: list[Outcome]) -> Result:
@@ -67,7 +99,7 @@ def _result(case: Case, ours: list[Outcome], floor: list[Outcome]) -> Result:
     ratio = statistics.median(_rate(mine) / _rate(theirs) for mine, theirs in zip(ours, floor, strict=True))
     latencies = [latency for one in ours for latency in one.latencies]
     return Result(
-        f"{case.name}, {CONNECTIONS} connections",
+        case.name,
         "calls/s",
         statistics.median(map(_rate, ours)),
         percentile(latencies, 0.5) * 1e3,
@@ -80,18 +112,17 @@ def _result(case: Case, ours: list[Outcome], floor: list[Outcome]) -> Result:
 
 @dataclass
 class House:
-    """The edge with canned owners, and the floor, under one token."""
+    """An edge and the floor."""
 
     folder: Path
-    token: str
     edge: int
     floor: int
 
     async def load(self, case: Case, seconds: float) -> Outcome:
         """One measurement, in a process of its own."""
-        count = int(seconds * 6000)
+        count, name = int(seconds * 6000), secrets.token_hex(4)
         packed, plan = self.folder / "requests", self.folder / "plan.json"
-        packed.write_bytes(b"".join(_packed(self.request(case, n)) for n in range(count)))
+        packed.write_bytes(b"".join(_packed(self.request(case, n, name)) for n in range(count)))
         plan.write_bytes(orjson.dumps(asdict(Plan(case.port, str(packed), seconds, CONNECTIONS))))
         command = [sys.executable, "-m", "bench.load", str(plan)]
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
@@ -101,9 +132,9 @@ class House:
             raise RuntimeError(f"{case.name}: of {outcome.sent} calls {outcome.answered} were answered 2xx")
         return outcome
 
-    def request(self, case: Case, n: int) -> bytes:
-        """One call of the modern era, with arguments of its own."""
-        fresh = {"after": n} if "after" in case.arguments else {"body": f"{case.arguments['body']} {n}"}
+    def request(self, case: Case, n: int, name: str = "") -> bytes:
+        """One call of the modern era, with arguments of its own: the same words twice would be one text."""
+        fresh = {"after": n} if "after" in case.arguments else {"body": f"{case.arguments['body']} {name} {n}"}
         meta = {
             f"{_META}protocolVersion": _VERSION,
             f"{_META}clientInfo": {"name": "bench", "version": "1"},
@@ -113,7 +144,7 @@ class House:
         body = orjson.dumps({"jsonrpc": "2.0", "id": n, "method": "tools/call", "params": params})
         headers = {
             "host": f"127.0.0.1:{case.port}",
-            "authorization": f"Bearer {self.token}",
+            "authorization": f"Bearer {case.tokens[n % len(case.tokens)]}",
             "content-type": "application/json",
             "accept": "application/json, text/event-stream",
             "mcp-protocol-version": _VERSION,
@@ -153,34 +184,39 @@ def _rate(outcome: Outcome) -> float:
 
 
 @contextlib.asynccontextmanager
-async def _house() -> AsyncIterator[House]:
+async def _canned() -> AsyncIterator[tuple[House, str]]:
+    """The edge with owners that answer at once, and the token of its one agent."""
     with tempfile.TemporaryDirectory(prefix="bench") as name, a_broker(Path(name) / "nats") as broker:
         client = await nats.connect(broker.url)
         await streams.declare(client.jetstream())
         await client.close()
-        house = House(Path(name), tokens.new("agent"), free_port(), free_port())
+        house, token = House(Path(name), free_port(), free_port()), tokens.new("agent")
         with contextlib.ExitStack() as stack:
-            for program, env in _programs(house, broker):
+            for program, env in _programs(house, broker, token):
                 stack.enter_context(ending(_started(program, env)))
-            await house.answering(Case("floor", house.floor, "bare", {"to": "a", "body": "b"}))
-            await house.answering(Case("edge", house.edge, "comms_get_messages", {"after": 0}))
-            yield house
+            await house.answering(Case("floor", house.floor, "bare", _TEXT, [token]))
+            await house.answering(Case("edge", house.edge, "comms_get_messages", _PAGE, [token]))
+            yield house, token
 
 
-def _programs(house: House, broker: Broker) -> list[tuple[list[str], dict[str, str]]]:
-    secrets = house.folder / "secrets"
-    secrets.mkdir()
-    (secrets / "token-pepper.key").write_text(PEPPER.hex())
+def _programs(house: House, broker: Broker, token: str) -> list[tuple[list[str], dict[str, str]]]:
+    keys = house.folder / "secrets"
+    keys.mkdir()
+    (keys / "token-pepper.key").write_text(PEPPER.hex())
     settings = {
         "SWITCHBOARD_NATS_AUTH": "false",
         "SWITCHBOARD_NATS_URL": broker.url,
         "SWITCHBOARD_DATA": str(house.folder),
-        "SWITCHBOARD_SECRETS": str(secrets),
+        "SWITCHBOARD_SECRETS": str(keys),
         "SWITCHBOARD_EDGE_PORT": str(house.edge),
     }
     env = dict(os.environ) | settings
     return [
-        ([sys.executable, "-m", "bench.canned", broker.url, house.token], env),
+        ([sys.executable, "-m", "bench.canned", broker.url, token], env),
         ([sys.executable, "-m", "mcp_edge"], env),
-        ([sys.executable, "-m", "bench.floor_tools", str(house.floor), house.token], env),
+        (_floor(house, token), env),
     ]
+
+
+def _floor(house: House, token: str) -> list[str]:
+    return [sys.executable, "-m", "bench.floor_tools", str(house.floor), token]

@@ -65,6 +65,10 @@ def all_rows(tx: Tx) -> list[int]:
     return list(tx.execute(sa.select(rows.c.seq).order_by(rows.c.seq)).scalars())
 
 
+def open_rows(tx: Tx) -> list[int]:
+    return list(tx.execute(sa.select(rows.c.seq).where(rows.c.stream_seq.is_(None))).scalars())
+
+
 async def test_what_is_staged_is_published_in_order(database: Database, broker: Broker) -> None:
     bus = Bus("tester", broker.url)
     bus.outbox(database)
@@ -135,6 +139,22 @@ async def test_a_broker_that_lost_its_data_is_given_everything_again(database: D
     found = await until_published(broker, 301)
     assert sorted(sequence for _, sequence in found) == list(range(1, 302))
     await bus.stop()
+
+
+async def test_what_a_broker_acknowledged_before_it_lost_everything_is_given_out_again(database: Database) -> None:
+    box = Outbox(database, "tester")
+    await database.write(staging(1, 2))
+    await box.acknowledged(await box.take(10, 1), "first", 2)
+    await box.forget_beyond("second", 0)
+    assert [row.seq for row in await box.take(10, 1)] == [1, 2]
+
+
+async def test_what_the_broker_has_is_known_to_the_next_process(database: Database) -> None:
+    box = Outbox(database, "tester")
+    await database.write(staging(1, 2, 3))
+    await box.acknowledged(await box.take(2, 1), "first", 2)
+    await box.close()
+    assert await database.read(open_rows) == [3]
 
 
 async def test_rows_not_published_are_never_pruned(database: Database) -> None:

@@ -98,6 +98,9 @@ class CommitHook(Protocol):
     def after_commit(self, written: Any) -> None:
         """Called in the writer's thread once the group is durable."""
 
+    async def close(self) -> None:
+        """Write what is still to be written; the database is about to close."""
+
 
 class _Job:
     def __init__(self, work: Callable[[Tx], Any], loop: asyncio.AbstractEventLoop, patience: float) -> None:
@@ -160,6 +163,8 @@ class Database:
 
     async def close(self) -> None:
         """Finish what was asked, then let go of every connection."""
+        if self._hook:
+            await self._hook.close()
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:

@@ -186,14 +186,19 @@ class Outbox:
             except SwitchboardError as error:
                 log.warning("acknowledgements_not_noted", error=repr(error))
 
-    async def _forget_placed(self) -> None:
-        """What another incarnation acknowledged is void, and must not be written any more."""
-        self._placed.clear()
+    async def close(self) -> None:
+        """Return when nothing is left to note."""
         if self._noting is not None:
             await asyncio.wait({self._noting})
 
+    async def _forget_placed(self) -> None:
+        """What another incarnation acknowledged is void, and must not be written any more."""
+        self._placed.clear()
+        await self.close()
+
     async def forget_beyond(self, incarnation: str, last_seq: int) -> int:
         """The broker is another, or ends before what it acknowledged: give out again what it lacks; says how many."""
+        unsaid = bool(self._placed)
         await self._forget_placed()
         lost = (_rows.c.stream_seq.is_not(None)) & (
             (_rows.c.incarnation != incarnation) | (_rows.c.stream_seq > last_seq)
@@ -203,7 +208,7 @@ class Outbox:
             return tx.execute(sa.update(_rows).where(lost).values(incarnation=None, stream_seq=None)).rowcount
 
         count = await self._database.write(forget)
-        self._sweep_all = self._sweep_all or count > 0 or bool(self._held)
+        self._sweep_all = self._sweep_all or count > 0 or unsaid or bool(self._held)
         self._held.clear()
         return count
 
