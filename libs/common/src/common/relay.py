@@ -152,7 +152,7 @@ class Relay:
             raise ConnectionReconnectingError  # the client would keep a batch nobody waits for and send it late
         batch = ids.random("batch")
         # The client's own `publish` took a third of the relay's time, in checks of subjects and headers we made.
-        await self._client._send_command(b"".join([_wire(row, batch, n) for n, row in enumerate(rows[:-1], 1)]))
+        await self._client._send_command(_wire(rows[:-1], batch))
         last = rows[-1]
         commit = _in_batch(last, batch, len(rows)) | {"Nats-Batch-Commit": "1"}
         reply = await self._client.request(last.subject, last.body, timeout=_ACK_TIMEOUT, headers=commit)
@@ -184,17 +184,16 @@ def _in_batch(row: Row, batch: str, n: int) -> dict[str, str]:
     return envelope.headers(row.id) | {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(n)}
 
 
-def _wire(row: Row, batch: str, n: int) -> bytes:
-    """One message of a batch as the protocol writes it."""
-    head = "".join(f"{name}: {value}\r\n" for name, value in _in_batch(row, batch, n).items())
-    headers = f"NATS/1.0\r\n{head}\r\n".encode()
-    return b"HPUB %b %d %d\r\n%b%b\r\n" % (
-        row.subject.encode(),
-        len(headers),
-        len(headers) + len(row.body),
-        headers,
-        row.body,
-    )
+def _wire(rows: Sequence[Row], batch: str) -> bytes:
+    """The first messages of a batch as the protocol writes them; they differ in id, sequence, subject and body."""
+    fixed = envelope.headers("%s") | {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": "%d"}
+    pattern = "NATS/1.0\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fixed.items()) + "\r\n"
+    parts: list[bytes] = []
+    for n, row in enumerate(rows, 1):
+        headers = pattern % (row.id, n)
+        size = len(headers)
+        parts += (f"HPUB {row.subject} {size} {size + len(row.body)}\r\n{headers}".encode(), row.body, b"\r\n")
+    return b"".join(parts)
 
 
 def _ack(raw: bytes) -> dict[str, Any]:

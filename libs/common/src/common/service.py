@@ -25,8 +25,8 @@ log = structlog.get_logger()
 _HOUSEKEEPING = 600.0
 _TURN = 0.0005
 """Seconds one thread may keep the interpreter while another wants it. A writer gives it up at every statement and must
-get it back: with Python's 5 ms a transaction of ten statements waits 50 ms for a busy event loop. A spool writes with one
-statement and is better off without the extra turns."""
+get it back: with Python's 5 ms a transaction of ten statements waits 50 ms for a busy event loop. A spool writes in
+one statement and loses by the extra turns."""
 
 
 @dataclass

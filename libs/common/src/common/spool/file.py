@@ -28,7 +28,14 @@ CREATE TABLE IF NOT EXISTS meta (
 CREATE TABLE IF NOT EXISTS probe (one INTEGER PRIMARY KEY CHECK (one = 1), filler BLOB NOT NULL);
 """
 # A commit is on the disk before it returns. `copy_back` leaves little to the writer's own checkpoint, every 16 MB.
-_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "wal_autocheckpoint = 4000", "busy_timeout = 5000")
+# Ids are random, so the pages of their index are wanted all over: SQLite's own 2 MB read most of them back every time.
+_PRAGMAS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "wal_autocheckpoint = 4000",
+    "busy_timeout = 5000",
+    "cache_size = -16384",
+)
 _META = """
 SELECT producer, max(last, (SELECT coalesce(max(seq), 0) FROM rows)), position, incarnation, stream_seq FROM meta
 """

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
@@ -79,7 +80,7 @@ class Twilio:
 
     def sender_of_ours(self, webhook: Webhook) -> Address:
         """The From of the text that was sent."""
-        return Address.phone(_needed(webhook.values, "From"))
+        return _phone(_needed(webhook.values, "From"))
 
     def sms(self, webhook: Webhook, organisation: str, route: str) -> SmsReceived:
         """A text, its media, and Twilio's own opinion of an opt-out word."""
@@ -92,8 +93,8 @@ class Twilio:
             account=_needed(fields, "AccountSid"),
             provider=self.name,
             provider_id=sid,
-            sender=Address.phone(_needed(fields, "From")),
-            to=Address.phone(_needed(fields, "To")),
+            sender=_phone(_needed(fields, "From")),
+            to=_phone(_needed(fields, "To")),
             body=_present(fields, "Body").replace("\x00", "\N{REPLACEMENT CHARACTER}"),  # not every database takes NUL
             segments=max(1, _count(fields, "NumSegments", 1)),
             media=_media(fields),
@@ -118,6 +119,12 @@ class Twilio:
             status=status,
             error_code=error,
         )
+
+
+@lru_cache(maxsize=4096)
+def _phone(text: str) -> Address:
+    """People text more than once, and to the same few numbers: an address is checked the first time only."""
+    return Address.phone(text)
 
 
 def _origins(public_url: str) -> tuple[str, ...]:
