@@ -14,6 +14,7 @@ from rich.table import Table
 from bench.results import Result
 
 BENCHES = ("ingest", "tools", "delivery", "holds", "chain")
+_WIDTH = 150
 
 
 def main() -> int:
@@ -22,14 +23,23 @@ def main() -> int:
     parser.add_argument("names", nargs="*", choices=[*BENCHES, []], help="which; all when none is named")
     parser.add_argument("--quick", action="store_true", help="shorter rounds: a look, not a verdict")
     options = parser.parse_args()
-    console, results = Console(), []
+    console, results = _console(), []
     for name in options.names or BENCHES:
         console.print(f"[dim]{name} …[/dim]")
         results += asyncio.run(importlib.import_module(f"bench.{name}").run(options.quick))
     console.print(_table(results))
+    for result in results:
+        if result.note:
+            console.print(f"[dim]{result.name}: {result.note}[/dim]")
     missed = [result.name for result in results if result.passed is False]
     console.print(f"[red]missed: {', '.join(missed)}[/red]" if missed else "[green]every goal met[/green]")
     return 1 if missed else 0
+
+
+def _console() -> Console:
+    """Wide enough for the table's lines, whatever the terminal."""
+    console = Console()
+    return console if console.width >= _WIDTH else Console(width=_WIDTH)
 
 
 def _table(results: Sequence[Result]) -> Table:

@@ -54,7 +54,14 @@ async def _answer(send: Any, status: int) -> None:
 async def _main(port: int, url: str) -> None:
     app = Floor(await nats.connect(url))
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, access_log=False, log_level="warning", lifespan="off", server_header=False
+        app,
+        host="127.0.0.1",
+        port=port,
+        access_log=False,
+        log_level="warning",
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,
     )
     await uvicorn.Server(config).serve()
 

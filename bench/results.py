@@ -18,6 +18,8 @@ class Result:
     ratio: float | None = None
     goal: str = ""
     passed: bool | None = None
+    note: str = ""
+    """What the name leaves out; printed below the table."""
 
 
 def at_least(ratio: float, goal: float) -> tuple[str, bool]:
