@@ -227,3 +227,15 @@ async def test_the_sequence_goes_on_when_every_row_was_pruned(tmp_path: Path) ->
     async with a_spool(tmp_path) as spool:
         await spool.append(an_event(2))
         assert stored(tmp_path) == [(2, an_event(2).id)]
+
+
+def test_the_log_is_copied_back_beside_the_appends(tmp_path: Path) -> None:
+    file = claim(tmp_path, "edge")
+    file.commit([an_event(n) for n in range(10)], None)
+    file.copy_back()
+    without_log = sqlite3.connect(f"file:{file.path}?immutable=1", uri=True)
+    try:
+        assert without_log.execute("SELECT count(*) FROM rows").fetchone() == (10,)
+    finally:
+        without_log.close()
+        file.close()

@@ -16,10 +16,10 @@ class OneWrite(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Put the joining in between."""
-        super().connection_made(cast(asyncio.Transport, _Joining(transport)))
+        super().connection_made(cast(asyncio.Transport, Joining(transport)))
 
 
-class _Joining:
+class Joining:
     """A transport that keeps back the head of a success until its body, which may be empty, follows."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -27,6 +27,7 @@ class _Joining:
         self._head = b""
 
     def write(self, data: bytes) -> None:
+        """At once, but for a head."""
         if self._head:
             data, self._head = self._head + data, b""
         elif data.startswith(b"HTTP/1.1 2"):
@@ -35,6 +36,7 @@ class _Joining:
         self._transport.write(data)
 
     def close(self) -> None:
+        """Nothing kept back is lost."""
         if self._head:
             self.write(b"")
         self._transport.close()
