@@ -29,7 +29,8 @@ class Rows:
 
     async def take(self, limit: int, timeout: float) -> Sequence[Row]:
         taken, self.waiting = self.waiting[:limit], self.waiting[limit:]
-        await asyncio.sleep(0 if taken else timeout)
+        if not taken:
+            await asyncio.Event().wait()  # there is no more to come
         return taken
 
     async def acknowledged(self, rows: Sequence[Row], incarnation: str, last_seq: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 _PAUSE_FIRST, _PAUSE_MOST = 0.2, 10.0
+_PATIENCE = 12.0
 
 log = structlog.get_logger()
 
@@ -23,10 +24,16 @@ class Supervisor:
         self._tasks.append(asyncio.create_task(_keep(name, work), name=name))
 
     async def stop(self) -> None:
-        """Cancel every task and wait until it is gone."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Cancel every task and wait until it is gone.
+
+        Before Python 3.12 `wait_for`, which the broker's client uses too, swallows a cancellation that meets its
+        result; so who is still there after `_PATIENCE`, longer than any task finishes what it owes, is told again.
+        """
+        waiting = set(self._tasks)
+        while waiting:
+            for task in waiting:
+                task.cancel()
+            _, waiting = await asyncio.wait(waiting, timeout=_PATIENCE)
         self._tasks.clear()
 
 
