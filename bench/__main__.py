@@ -7,6 +7,7 @@ import asyncio
 import importlib
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rich.console import Console
 from rich.table import Table
@@ -27,12 +28,15 @@ def main() -> int:
     for name in options.names or BENCHES:
         console.print(f"[dim]{name} …[/dim]")
         results += asyncio.run(importlib.import_module(f"bench.{name}").run(options.quick))
+    if options.quick:  # the goals are for the whole workload: a smaller one neither meets nor misses them
+        results = [replace(result, passed=None) for result in results]
     console.print(_table(results))
     for result in results:
         if result.note:
             console.print(f"[dim]{result.name}: {result.note}[/dim]")
     missed = [result.name for result in results if result.passed is False]
-    console.print(f"[red]missed: {', '.join(missed)}[/red]" if missed else "[green]every goal met[/green]")
+    verdict = f"[red]missed: {', '.join(missed)}[/red]" if missed else "[green]every goal met[/green]"
+    console.print("a quick look, not a verdict" if options.quick else verdict)
     return 1 if missed else 0
 
 
