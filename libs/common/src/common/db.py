@@ -1,21 +1,19 @@
 """One database per service, SQLite or PostgreSQL, behind two verbs: `write(work)` and `read(work)`.
 
-A transaction is a plain function of a `Tx`. Writers take whatever functions wait and commit them together (group
-commit): an idle service commits singles at once, a busy one batches by itself. When one function of a group fails, the
-group is undone and each runs alone, so `work` must have no effect but its statements.
+A transaction is a plain function of a `Tx`. What waits together is committed together: an idle service commits singles
+at once, a busy one batches by itself. When one function of a group fails, the group is undone and each runs alone, so
+`work` must have no effect but its statements.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import random
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
@@ -24,13 +22,11 @@ from sqlalchemy.engine import Connection, CursorResult, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 
+from common.commits import InThreads, Job, OnLoop, Writers
 from common.errors import Unavailable
 from common.messages import Event
 
 T = TypeVar("T")
-
-GROUP = 64
-"""Most functions that share one commit."""
 
 _RETRY_FOR = 5.0
 """Seconds a lost or locked database is tried again before the caller hears `Unavailable`."""
@@ -96,27 +92,41 @@ class CommitHook(Protocol):
         """Write what `tx` staged; the answer goes to `after_commit`."""
 
     def after_commit(self, written: Any) -> None:
-        """Called in the writer's thread once the group is durable."""
+        """Called on the event loop once the group is durable."""
 
     async def close(self) -> None:
         """Write what is still to be written; the database is about to close."""
 
 
-class _Job:
-    def __init__(self, work: Callable[[Tx], Any], loop: asyncio.AbstractEventLoop, patience: float) -> None:
-        self.work, self.loop, self.future = work, loop, loop.create_future()
-        self.until = time.monotonic() + patience
+class _Opened:
+    """A group's transaction whose statements have run."""
 
-    def done(self, result: Any, error: BaseException | None) -> None:
-        def settle() -> None:
-            if self.future.cancelled():
-                return
-            if error is None:
-                self.future.set_result(result)
-            else:
-                self.future.set_exception(error)
+    def __init__(self, connection: Connection, works: Sequence[Callable[[Tx], Any]], hook: CommitHook | None) -> None:
+        self._connection, self._hook = connection, hook
+        self._transaction = connection.begin()
+        try:
+            tx = Tx(connection, _now(connection))
+            self.results = [work(tx) for work in works]
+            self._written = hook.before_commit(tx) if hook and tx.staged else None
+        except BaseException:
+            self._close()
+            raise
 
-        self.loop.call_soon_threadsafe(settle)
+    def commit(self) -> None:
+        """Wait until it is durable."""
+        try:
+            self._transaction.commit()
+        finally:
+            self._close()
+
+    def committed(self) -> None:
+        """The outbox hears of it."""
+        if self._written and self._hook:
+            self._hook.after_commit(self._written)
+
+    def _close(self) -> None:
+        """Whatever is not committed by now is undone."""
+        self._connection.close()
 
 
 class Database:
@@ -127,11 +137,13 @@ class Database:
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self._writer_count = 1 if self.sqlite else (writers or 4)
         self._write_engine = _engine(self.url, "BEGIN IMMEDIATE", self._writer_count)
-        self._read_engine = _engine(self.url, "BEGIN", readers)
+        self._read_engine = _engine(self.url, "BEGIN", readers + 1)
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="db-read")
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
         self._hook: CommitHook | None = None
+
+    @cached_property
+    def _writers(self) -> Writers:
+        return OnLoop(self) if self.sqlite else InThreads(self, self._writer_count)
 
     @property
     def engine(self) -> Engine:
@@ -147,14 +159,15 @@ class Database:
 
         `patience` is how many seconds it may wait for others to share its commit: for work nobody waits for.
         """
-        job = _Job(work, asyncio.get_running_loop(), patience)
-        self._start()
-        self._jobs.put(job)
+        job = Job(work, patience)
+        self._writers.put(job)
         result: T = await job.future
         return result
 
-    async def read(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` on one consistent snapshot."""
+    async def read(self, work: Callable[[Tx], T], *, long: bool = False) -> T:
+        """Run `work` on one consistent snapshot. `long` is for more than a page of rows: others go on meanwhile."""
+        if self.sqlite and not long:
+            return self._read(work)
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     async def ping(self) -> None:
@@ -165,86 +178,38 @@ class Database:
         """Finish what was asked, then let go of every connection."""
         if self._hook:
             await self._hook.close()
-        for _ in self._threads:
-            self._jobs.put(None)
-        for thread in self._threads:
-            await asyncio.to_thread(thread.join)
-        self._threads.clear()
+        await self._writers.close()
         self._readers.shutdown(wait=True)
         self._write_engine.dispose()
         self._read_engine.dispose()
 
-    def _start(self) -> None:
-        while len(self._threads) < self._writer_count:
-            thread = threading.Thread(target=self._serve, name="db-write", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+    # for the writers
 
-    def _serve(self) -> None:
-        while True:
-            group = self._wait_for_group()
-            if not group:
-                return
-            try:
-                results = self._commit([job.work for job in group])
-            except Exception as error:
-                self._one_by_one(group, error)
-            else:
-                for job, result in zip(group, results, strict=True):
-                    job.done(result, None)
+    def open(self, works: Sequence[Callable[[Tx], Any]]) -> _Opened:
+        """Run `works` in one new transaction; when one raises, nothing of it remains."""
+        return _Opened(self._write_engine.connect(), works, self._hook)
 
-    def _wait_for_group(self) -> list[_Job]:
-        first = self._jobs.get()
-        if first is None:
-            return []
-        group, until = [first], first.until
-        while len(group) < GROUP:
-            left = until - time.monotonic()
-            try:
-                job = self._jobs.get(timeout=left) if left > 0 else self._jobs.get_nowait()
-            except queue.Empty:
-                break
-            if job is None:
-                self._jobs.put(None)
-                break
-            group.append(job)
-            until = min(until, job.until)
-        return group
-
-    def _one_by_one(self, group: list[_Job], error: Exception) -> None:
-        """Undo, then run each alone: only the one that fails hears of it."""
-        if len(group) == 1 and not _passing(error):
-            group[0].done(None, error)
-            return
-        for job in group:
-            try:
-                job.done(self._persist(job.work), None)
-            except Exception as alone:
-                job.done(None, alone)
-
-    def _persist(self, work: Callable[[Tx], T]) -> T:
-        """Commit one function, trying again while the database is locked, deadlocked or away."""
+    def patiently(self, works: Sequence[Callable[[Tx], Any]]) -> _Opened:
+        """Open and commit, trying again while the database is locked, deadlocked or away."""
         deadline = time.monotonic() + _RETRY_FOR
         pause = 0.01
         while True:
             try:
-                return self._commit([work])[0]  # type: ignore[no-any-return] # one work, its own result
+                opened = self.open(works)
+                opened.commit()
             except DBAPIError as error:
                 if not _passing(error):
                     raise
                 if time.monotonic() > deadline:
                     raise Unavailable(f"the database does not answer: {error.orig!r}", code="database") from error
+            else:
+                return opened
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries, guards nothing
             pause = min(pause * 2, 0.5)
 
-    def _commit(self, works: list[Callable[[Tx], Any]]) -> list[Any]:
-        with self._write_engine.begin() as connection:
-            tx = Tx(connection, _now(connection))
-            results = [work(tx) for work in works]
-            written = self._hook.before_commit(tx) if self._hook and tx.staged else None
-        if written and self._hook:
-            self._hook.after_commit(written)
-        return results
+    def passing(self, error: BaseException) -> bool:
+        """Locked, deadlocked, serialisation failure or connection lost: the same may work in a moment."""
+        return _passing(error)
 
     def _read(self, work: Callable[[Tx], T]) -> T:
         try:
@@ -309,7 +274,7 @@ def _engine(url: sa.URL, begin: str, connections: int) -> Engine:
         for pragma in (
             "journal_mode=WAL",
             "synchronous=FULL",
-            "busy_timeout=10000",
+            f"busy_timeout={0 if begin == 'BEGIN IMMEDIATE' else 10_000}",  # a writer waits beside the event loop
             "foreign_keys=ON",
             "wal_autocheckpoint=4000",
         ):

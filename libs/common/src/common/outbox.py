@@ -110,7 +110,6 @@ class Outbox:
         self._me = ids.random("relay")
         self._fresh: deque[Row] = deque(maxlen=_MEMORY)
         self._wake = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
         self._held: deque[Row] = deque()
         self._sweep_all = True
         self._next_sweep = 0.0
@@ -118,7 +117,7 @@ class Outbox:
         self._noting: asyncio.Task[None] | None = None
         database.on_commit(self)
 
-    # in the writer's thread
+    # at commit
 
     def before_commit(self, tx: Tx) -> list[Row]:
         """Give the staged events their sequence; one staged before keeps its first. Locks the producer last."""
@@ -137,7 +136,7 @@ class Outbox:
     def after_commit(self, written: list[Row]) -> None:
         """Let the relay have them without a look at the table."""
         self._fresh.extend(written)
-        self._loop.call_soon_threadsafe(self._wake.set)
+        self._wake.set()
 
     def _row(self, event: Event, seq: int) -> Row:
         return Row(seq, event.id, event.subject, envelope.encode(event, producer=self.producer, sequence=seq))
@@ -220,7 +219,7 @@ class Outbox:
             count, oldest = list(tx.execute(waiting).one())
             return count, (tx.now - oldest).total_seconds() if oldest else 0.0
 
-        return await self._database.read(count)
+        return await self._database.read(count, long=True)
 
     async def prune(self) -> int:
         """Delete published rows past `RETENTION`, a thousand at a time so that nobody waits."""

@@ -35,7 +35,7 @@ def register(bus: Bus, database: Database, intake: Intake) -> None:
             gaps = producers.lines(tx) if query.organisation == PLATFORM else []
             return ChainStatus(chains=chains.lines(tx, query.organisation), gaps=gaps)
 
-        return await database.read(work)
+        return await database.read(work, long=True)
 
     bus.subscribe_raw(["comms.>"], "chain", intake.handle)
     bus.subscribe(AlertRaised, "alerts", keep_alert)

@@ -56,7 +56,7 @@ async def verify(url: str, files: list[Path], public_key: bytes, say: Say) -> bo
         return sound
 
     try:
-        return await database.read(work)
+        return await database.read(work, long=True)
     finally:
         await database.close()
 

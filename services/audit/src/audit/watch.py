@@ -41,7 +41,7 @@ class Watch:
 
     async def checkpoint(self) -> None:
         """One look at the heads; those that moved are written down, those that went back raise an alert."""
-        now, heads, lost = await self._database.read(self._look)
+        now, heads, lost = await self._database.read(self._look, long=True)
         for organisation in lost:
             await self._database.write(lambda tx, name=organisation: tx.stage(_rolled_back(name, self._notary)))  # type: ignore[misc]
         kept = {name: head for name, head in heads.items() if name not in lost}

@@ -41,7 +41,7 @@ class Review:
             rows = operations.unresolved(tx, query.organisation)
             return UnresolvedList(unresolved=[_open(tx, row) for row in rows])
 
-        return await self._database.read(listed)
+        return await self._database.read(listed, long=True)
 
     async def operation(self, query: GetOperation) -> OperationState:
         """Whether money held for an operation may still be needed."""

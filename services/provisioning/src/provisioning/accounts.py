@@ -45,7 +45,7 @@ class Accounts:
 
 async def keep_credentials(database: Database, sealer: Sealer, accounts: list[Account]) -> None:
     """Seal what is new or changed; what is the same stays as it is, and so does the revision."""
-    sealed = {one.name: one for one in await database.read(snapshots.all_credentials)}
+    sealed = {one.name: one for one in await database.read(snapshots.all_credentials, long=True)}
     changed = [one for one in accounts if not _same(sealer, sealed.get(f"{one.provider}/{one.account}"), one)]
     records = [_record(sealer, one) for one in changed]
 

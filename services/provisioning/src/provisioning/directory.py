@@ -65,7 +65,7 @@ class Bucket:
 
     async def _publish(self) -> None:
         try:
-            revision, content = await self._database.read(self._content)
+            revision, content = await self._database.read(self._content, long=True)
             await self._publisher.publish(revision, content)
             log.info("snapshot_published", bucket=self.name, revision=revision)
         finally:

@@ -66,9 +66,9 @@ class Reaper:
 
     async def look(self, account: Account) -> list[Finding]:
         """Judge every number; finish late undos, and raise an alert (once a day each) for the rest that is not ours."""
-        before = await self._database.read(lambda tx: numbers.in_use(tx, account.provider, account.account))
+        before = await self._database.read(lambda tx: numbers.in_use(tx, account.provider, account.account), long=True)
         there = await account.numbers.list()
-        findings = await self._database.read(lambda tx: _judge_all(tx, account, there, before))
+        findings = await self._database.read(lambda tx: _judge_all(tx, account, there, before), long=True)
         for late in (one for one in findings if one.verdict == "late"):
             await account.numbers.release(late.provider_id)
             log.warning("late_purchase_released", saga=late.saga)

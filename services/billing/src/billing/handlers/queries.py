@@ -36,10 +36,10 @@ def register(bus: Bus, database: Database, terms: Terms) -> None:
     """Serve every query of billing."""
 
     async def usage(query: GetUsage) -> Usage:
-        return await database.read(lambda tx: get_usage(tx, query, terms))
+        return await database.read(lambda tx: get_usage(tx, query, terms), long=True)
 
     async def summary(query: GetBillingSummary) -> BillingSummary:
-        return await database.read(lambda tx: get_summary(tx, query))
+        return await database.read(lambda tx: get_summary(tx, query), long=True)
 
     async def limits(query: GetLimits) -> LimitsReply:
         return await database.read(lambda tx: get_limits(tx, query, terms))

@@ -51,7 +51,7 @@ class Queries:
                 raise no_agent(query.agent)
             return [one]
 
-        rows = await self.database.read(look)
+        rows = await self.database.read(look, long=True)
         return ChannelStatusList(agents=[_status(row) for row in rows])
 
     async def trace(self, query: TraceProvisioning) -> SagaTrace:

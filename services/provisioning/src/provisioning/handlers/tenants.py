@@ -74,7 +74,7 @@ class Tenants:
     async def list_organisations(self, query: ListOrganisations) -> OrganisationList:
         """Every tenant."""
         for_operators(query)
-        rows = await self.database.read(tenants.all_organisations)
+        rows = await self.database.read(tenants.all_organisations, long=True)
         return OrganisationList(
             organisations=[
                 OrganisationLine(organisation=row["id"], title=row["title"], created_at=row["created_at"])
