@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, overload
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -25,6 +25,7 @@ from sqlalchemy.pool import QueuePool
 from common.commits import InThreads, Job, OnLoop, Writers
 from common.errors import Unavailable
 from common.messages import Event
+from common.statements import Prepared, Rows, Values
 
 T = TypeVar("T")
 
@@ -53,7 +54,8 @@ def to_micros(moment: datetime) -> int:
     """Microseconds since 1970 of an aware time."""
     if moment.tzinfo is None:
         raise ValueError("times are aware and in UTC")
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def from_micros(micros: int) -> datetime:
@@ -69,10 +71,18 @@ class Tx:
         self.now = now
         self.staged: list[Event] = []
 
+    @overload
+    def execute(self, statement: Prepared, parameters: Values | Sequence[Values] = ...) -> Rows: ...
+
+    @overload
     def execute(
-        self, statement: sa.Executable, parameters: Sequence[dict[str, Any]] | dict[str, Any] | None = None
-    ) -> CursorResult[Any]:
+        self, statement: sa.Executable, parameters: Sequence[dict[str, Any]] | dict[str, Any] | None = ...
+    ) -> CursorResult[Any]: ...
+
+    def execute(self, statement: Any, parameters: Any = None) -> Any:
         """Run one statement (many times for a list of parameters)."""
+        if statement.__class__ is Prepared:
+            return statement.run(self.connection, parameters or {})
         return self.connection.execute(statement, parameters)
 
     def stage(self, *events: Event) -> None:
@@ -221,17 +231,15 @@ class Database:
             raise
 
 
-def insert_or_ignore(tx: Tx, table: sa.Table) -> sa.Insert:
+def insert_or_ignore(tx: Tx, table: sa.Table) -> Prepared:
     """An insert that leaves a row already there as it is (`rowcount` 0), on either database."""
     return _ignoring(tx.postgres, table)
 
 
 @lru_cache(maxsize=256)
-def _ignoring(postgres: bool, table: sa.Table) -> sa.Insert:
-    """Built once: a statement's construction and cache key cost more than its execution."""
+def _ignoring(postgres: bool, table: sa.Table) -> Prepared:
     insert = postgresql.insert if postgres else sqlite.insert
-    # Without the option SQLAlchemy forgets an insert's count on PostgreSQL, and every row would look like a repeat.
-    return insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return Prepared(insert(table).on_conflict_do_nothing())
 
 
 def _passing(error: BaseException) -> bool:

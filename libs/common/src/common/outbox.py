@@ -22,6 +22,7 @@ from common import envelope, ids
 from common.db import Database, Tx, Utc
 from common.errors import SwitchboardError
 from common.messages import Event
+from common.statements import Prepared
 
 RETENTION = timedelta(days=7)
 """How long published rows are kept for a broker, or a subscriber, that lost them."""
@@ -84,15 +85,21 @@ _rows, _producer = tables(sa.MetaData())
 
 # Statements of every commit are built once: building one costs as much as running it.
 
-_LAST = sa.select(_producer.c.last_seq).where(_producer.c.name == sa.bindparam("producer")).with_for_update()
+_LAST = Prepared(sa.select(_producer.c.last_seq).where(_producer.c.name == sa.bindparam("producer")).with_for_update())
 
-_KNOWN = sa.select(_rows.c.id).where(_rows.c.id.in_(sa.bindparam("events", expanding=True)))
+_KNOWN = Prepared(sa.select(_rows.c.id).where(_rows.c.id.in_(sa.bindparam("events", expanding=True))))
 
-_ADD = sa.insert(_rows)
+_ADD = Prepared(sa.insert(_rows))
 
-_MOVE = sa.update(_producer).where(_producer.c.name == sa.bindparam("producer")).values(last_seq=sa.bindparam("last"))
+_BEGIN = Prepared(sa.insert(_producer))
 
-_PLACE = (
+_MOVE = Prepared(
+    sa.update(_producer).where(_producer.c.name == sa.bindparam("producer")).values(last_seq=sa.bindparam("last"))
+)
+
+_OPEN = Prepared(sa.select(_rows.c.seq).where(_rows.c.stream_seq.is_(None)).limit(1))
+
+_PLACE = Prepared(
     sa.update(_rows)
     .where(_rows.c.seq.in_(sa.bindparam("seqs", expanding=True)))
     .values(incarnation=sa.bindparam("within"), stream_seq=sa.bindparam("last"))
@@ -124,7 +131,7 @@ class Outbox:
         events = list({event.id: event for event in tx.staged}.values())
         last = tx.execute(_LAST, {"producer": self.producer}).scalar()
         if last is None:
-            tx.execute(sa.insert(_producer), {"name": self.producer, "last_seq": 0})
+            tx.execute(_BEGIN, {"name": self.producer, "last_seq": 0})
             last = 0
         known = set(tx.execute(_KNOWN, {"events": [event.id for event in events]}).scalars())
         rows = [self._row(event, last + n) for n, event in enumerate((e for e in events if e.id not in known), 1)]
@@ -284,7 +291,7 @@ def _first(rows: deque[Row], limit: int) -> list[Row]:
 
 
 def _any_open(tx: Tx) -> Any:
-    return tx.execute(sa.select(_rows.c.seq).where(_rows.c.stream_seq.is_(None)).limit(1)).first()
+    return tx.execute(_OPEN).first()
 
 
 def _stored(row: Row, tx: Tx) -> dict[str, Any]:

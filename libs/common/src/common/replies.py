@@ -15,6 +15,7 @@ from common import ids
 from common.db import Tx, Utc
 from common.errors import Conflict
 from common.messages import Order
+from common.statements import Prepared
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -39,6 +40,16 @@ def table(metadata: sa.MetaData) -> sa.Table:
 
 _replies = table(sa.MetaData())
 
+_FIND = Prepared(sa.select(_replies).where(_replies.c.id == sa.bindparam("intent")))
+
+_FORGET = Prepared(
+    sa.delete(_replies).where(
+        _replies.c.id == sa.bindparam("intent"), _replies.c.at < sa.bindparam("before", type_=_replies.c.at.type)
+    )
+)
+
+_KEEP = Prepared(sa.insert(_replies))
+
 
 def intent(order: Order[Any], *scope: str) -> str:
     """The id of what the caller means: its key within its organisation and `scope` (its agent), or this one request."""
@@ -55,25 +66,24 @@ def recall(tx: Tx, order: Order[R], *scope: str) -> tuple[R, bool] | None:
 
     `Conflict` when the key was used with other arguments.
     """
-    row = tx.execute(sa.select(_replies).where(_replies.c.id == intent(order, *scope))).mappings().first()
+    row = tx.execute(_FIND, {"intent": intent(order, *scope)}).first()
     if row is None:
         return None
-    if row["fingerprint"] != fingerprint(order):
+    if row.fingerprint != fingerprint(order):
         raise Conflict("this idempotency_key was used with other arguments; use a new key", code="key_reused")
-    mine = row["request"] == order.id
-    if order.key_derived and not mine and row["at"] < tx.now - DERIVED_KEYS_COUNT_FOR:
+    mine = row.request == order.id
+    if order.key_derived and not mine and row.at < tx.now - DERIVED_KEYS_COUNT_FOR:
         return None
-    return type(order).reply.validate_json(row["reply"]), not mine
+    return type(order).reply.validate_json(row.reply), not mine
 
 
 def store(tx: Tx, order: Order[R], reply: R, *scope: str, secrets: set[str] | None = None) -> R:
     """Keep the reply for whoever asks again, without its fields named in `secrets`; gives it back whole."""
     bare = reply.model_copy(update=dict.fromkeys(secrets or (), ""))
     if order.key_derived:
-        outlived = (_replies.c.id == intent(order, *scope)) & (_replies.c.at < tx.now - DERIVED_KEYS_COUNT_FOR)
-        tx.execute(sa.delete(_replies).where(outlived))
+        tx.execute(_FORGET, {"intent": intent(order, *scope), "before": tx.now - DERIVED_KEYS_COUNT_FOR})
     tx.execute(
-        sa.insert(_replies),
+        _KEEP,
         {
             "id": intent(order, *scope),
             "request": order.id,

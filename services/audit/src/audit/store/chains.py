@@ -16,11 +16,39 @@ from common.catalogue.audit import ChainLine, PayloadErased
 from common.db import Tx, insert_or_ignore
 from common.errors import NotFound, Unavailable
 from common.messages import PLATFORM
+from common.statements import Prepared
 
 from audit import chain
 from audit.chain import Entry, Head
 from audit.domain import Received
 from audit.store.tables import entries, heads, payloads
+
+_ADD = Prepared(sa.insert(entries))
+
+_KEEP = Prepared(sa.insert(payloads))
+
+_LOCK = Prepared(
+    sa.select(heads)
+    .where(heads.c.organisation.in_(sa.bindparam("organisations", expanding=True)))
+    .order_by(heads.c.organisation)
+    .with_for_update()
+)
+
+_KNOWN = Prepared(
+    sa.select(entries.c.organisation, entries.c.event).where(
+        entries.c.event.in_(sa.bindparam("events", expanding=True))
+    )
+)
+
+_MOVE = Prepared(
+    sa.update(heads)
+    .where(
+        heads.c.organisation == sa.bindparam("of"),
+        heads.c.n == sa.bindparam("old_n"),
+        heads.c.hash == sa.bindparam("old_hash"),
+    )
+    .values(n=sa.bindparam("new_n"), hash=sa.bindparam("new_hash"))
+)
 
 
 def append(tx: Tx, events: Sequence[Received]) -> int:
@@ -51,8 +79,8 @@ def append(tx: Tx, events: Sequence[Received]) -> int:
             kept.append({"organisation": organisation, "n": entry.n, "salt": salt, "body": event.body})
         _move(tx, organisation, before[organisation], head)
     if links:
-        tx.execute(sa.insert(entries), [entry._asdict() for entry in links])
-        tx.execute(sa.insert(payloads), kept)
+        tx.execute(_ADD, [entry._asdict() for entry in links])
+        tx.execute(_KEEP, kept)
     return len(links)
 
 
@@ -94,26 +122,24 @@ def erasure_id(organisation: str, event: str) -> str:
 
 def _locked(tx: Tx, organisations: list[str]) -> dict[str, Head]:
     """The heads, locked in one order for all writers; a new organisation starts at the beginning."""
-    wanted = sa.select(heads).where(heads.c.organisation.in_(organisations))
-    locking = wanted.order_by(heads.c.organisation).with_for_update()
-    found = {row.organisation: Head(row.n, row.hash) for row in tx.execute(locking)}
+    wanted = {"organisations": organisations}
+    found = {row.organisation: Head(row.n, row.hash) for row in tx.execute(_LOCK, wanted)}
     new = [organisation for organisation in organisations if organisation not in found]
     if not new:
         return found
     start = Head()
     rows = [{"organisation": organisation, "n": start.n, "hash": start.hash} for organisation in new]
     tx.execute(insert_or_ignore(tx, heads), rows)
-    return {row.organisation: Head(row.n, row.hash) for row in tx.execute(locking)}
+    return {row.organisation: Head(row.n, row.hash) for row in tx.execute(_LOCK, wanted)}
 
 
 def _known(tx: Tx, events: Iterable[str]) -> set[tuple[str, str]]:
-    stored = sa.select(entries.c.organisation, entries.c.event).where(entries.c.event.in_(events))
-    return {(row.organisation, row.event) for row in tx.execute(stored)}
+    return {(row.organisation, row.event) for row in tx.execute(_KNOWN, {"events": list(events)})}
 
 
 def _move(tx: Tx, organisation: str, old: Head, new: Head) -> None:
     if old == new:
         return
-    unmoved = (heads.c.organisation == organisation) & (heads.c.n == old.n) & (heads.c.hash == old.hash)
-    if tx.execute(sa.update(heads).where(unmoved).values(n=new.n, hash=new.hash)).rowcount != 1:
+    moved = {"of": organisation, "old_n": old.n, "old_hash": old.hash, "new_n": new.n, "new_hash": new.hash}
+    if tx.execute(_MOVE, moved).rowcount != 1:
         raise Unavailable(f"the chain of {organisation} moved meanwhile", code="head_moved", retry_after=0.05)

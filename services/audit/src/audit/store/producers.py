@@ -11,10 +11,24 @@ import sqlalchemy as sa
 from common.catalogue.audit import AlertRaised, GapLine
 from common.db import Tx, insert_or_ignore
 from common.messages import PLATFORM
+from common.statements import Prepared
 
 from audit import domain
 from audit.domain import Gap, Received
 from audit.store.tables import gaps, producers
+
+_LOCK = Prepared(
+    sa.select(producers)
+    .where(producers.c.source.in_(sa.bindparam("sources", expanding=True)))
+    .order_by(producers.c.source)
+    .with_for_update()
+)
+
+_RAISE = Prepared(
+    sa.update(producers).where(producers.c.source == sa.bindparam("of")).values(highest=sa.bindparam("to"))
+)
+
+_GAPS = Prepared(sa.select(gaps).where(gaps.c.source.in_(sa.bindparam("sources", expanding=True))))
 
 
 def seen(tx: Tx, events: Sequence[Received]) -> None:
@@ -27,7 +41,7 @@ def seen(tx: Tx, events: Sequence[Received]) -> None:
     for source in sorted(numbers):
         top, left = domain.see(highest[source], stored[source], numbers[source], tx.now)
         if top != highest[source]:
-            tx.execute(sa.update(producers).where(producers.c.source == source).values(highest=top))
+            tx.execute(_RAISE, {"of": source, "to": top})
         _replace(tx, source, set(stored[source]), set(left))
 
 
@@ -60,19 +74,18 @@ def _alert(row: Any) -> AlertRaised:
 
 
 def _locked(tx: Tx, sources: list[str]) -> dict[str, int]:
-    wanted = sa.select(producers).where(producers.c.source.in_(sources))
-    locking = wanted.order_by(producers.c.source).with_for_update()
-    found = {row.source: int(row.highest) for row in tx.execute(locking)}
+    wanted = {"sources": sources}
+    found = {row.source: int(row.highest) for row in tx.execute(_LOCK, wanted)}
     new = [{"source": source, "highest": 0} for source in sources if source not in found]
     if not new:
         return found
     tx.execute(insert_or_ignore(tx, producers), new)
-    return {row.source: int(row.highest) for row in tx.execute(locking)}
+    return {row.source: int(row.highest) for row in tx.execute(_LOCK, wanted)}
 
 
 def _gaps(tx: Tx, sources: list[str]) -> dict[str, list[Gap]]:
     found: dict[str, list[Gap]] = {source: [] for source in sources}
-    for row in tx.execute(sa.select(gaps).where(gaps.c.source.in_(sources))):
+    for row in tx.execute(_GAPS, {"sources": sources}):
         found[row.source].append(Gap(row.first, row.last, row.since, row.alerted))
     return found
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from common.catalogue.billing import Limits
 from common.db import Tx, from_micros, insert_or_ignore, to_micros
+from common.statements import Prepared
 
 from billing.rates import Rate
 from billing.store.tables import accounts
@@ -27,8 +29,10 @@ class Account:
     new: bool = True
 
 
-_find = sa.select(accounts).where(
-    accounts.c.organisation == sa.bindparam("organisation"), accounts.c.agent.in_(("", sa.bindparam("agent")))
+_find = Prepared(
+    sa.select(accounts).where(
+        accounts.c.organisation == sa.bindparam("organisation"), accounts.c.agent.in_(("", sa.bindparam("agent")))
+    )
 )
 
 
@@ -39,7 +43,7 @@ def find(tx: Tx, organisation: str, agent: str = "") -> tuple[Account, Account]:
     return found.get("", Account("")), found.get(agent, Account(agent))
 
 
-def _account(row: sa.RowMapping) -> Account:
+def _account(row: dict[str, Any]) -> Account:
     limits = Limits(**{name: row[name] for name in Limits.model_fields}) if row["limits_set"] else None
     return Account(row["agent"], limits, row["markup"], from_micros(row["tat"]), new=False)
 
@@ -68,7 +72,7 @@ def _is(organisation: str, agent: str) -> sa.ColumnElement[bool]:
 
 
 _now = sa.bindparam("now", type_=sa.BigInteger)
-_tick = (
+_tick = Prepared(
     sa.update(accounts)
     .where(
         accounts.c.organisation == sa.bindparam("of"),

@@ -7,14 +7,17 @@ from datetime import datetime
 
 import sqlalchemy as sa
 from common.db import Tx
+from common.statements import Prepared
 
 from billing.charges import Charge
 from billing.store.tables import charges
 
-_find = sa.select(charges).where(charges.c.organisation == sa.bindparam("of"), charges.c.hold == sa.bindparam("under"))
-_insert = sa.insert(charges)
+_find = Prepared(
+    sa.select(charges).where(charges.c.organisation == sa.bindparam("of"), charges.c.hold == sa.bindparam("under"))
+)
+_insert = Prepared(sa.insert(charges))
 _details = [column for column in charges.columns if not column.primary_key]
-_update = (
+_update = Prepared(
     sa.update(charges)
     .where(charges.c.organisation == sa.bindparam("of"), charges.c.hold == sa.bindparam("under"))
     .values({column.name: sa.bindparam(f"new_{column.name}", type_=column.type) for column in _details})
@@ -23,8 +26,8 @@ _update = (
 
 def find(tx: Tx, organisation: str, hold: str) -> Charge | None:
     """What is known of one act."""
-    row = tx.execute(_find, {"of": organisation, "under": hold}).mappings().first()
-    return None if row is None else Charge(**row)
+    row = tx.execute(_find, {"of": organisation, "under": hold}).first()
+    return None if row is None else Charge(**row._asdict())
 
 
 def save(tx: Tx, known: Charge | None, now: Charge) -> None:

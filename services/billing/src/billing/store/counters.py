@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from common.db import Tx, insert_or_ignore
+from common.statements import Prepared
 
 from billing import periods
 from billing.caps import NOTHING, Cap, Counter, Counters, Need, Scope, Unit
@@ -80,8 +81,8 @@ def _reserving() -> sa.Update:
     return sa.update(counters).where(_fits(counters), all_fit).values(held)
 
 
-_reserve = _reserving()
-_find = sa.select(counters).where(_ours(counters))
+_reserve = Prepared(_reserving())
+_find = Prepared(sa.select(counters).where(_ours(counters)))
 _add = Adding(counters, *_AMOUNTS)
 
 

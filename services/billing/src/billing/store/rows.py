@@ -6,10 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from common.db import Tx
+from common.statements import Prepared
 from sqlalchemy.dialects import postgresql, sqlite
 
 _TILL = 7_264_901_183
-_TAKE = sa.select(sa.func.pg_advisory_xact_lock(_TILL))
+_TAKE = Prepared(sa.select(sa.func.pg_advisory_xact_lock(_TILL)))
 
 
 def take_till(tx: Tx) -> None:
@@ -35,7 +36,6 @@ class Adding:
         tx.execute(self._postgres if tx.postgres else self._sqlite, rows)
 
 
-def _adding(insert: Any, table: sa.Table, keys: list[str], amounts: tuple[str, ...]) -> sa.Insert:
+def _adding(insert: Any, table: sa.Table, keys: list[str], amounts: tuple[str, ...]) -> Prepared:
     sums = {name: table.c[name] + insert.excluded[name] for name in amounts}
-    statement: sa.Insert = insert.on_conflict_do_update(index_elements=keys, set_=sums)
-    return statement
+    return Prepared(insert.on_conflict_do_update(index_elements=keys, set_=sums))

@@ -10,6 +10,7 @@ from common.catalogue.messages import Consent
 from common.catalogue.values import Channel
 from common.db import Tx, insert_or_ignore
 from common.errors import Rejected
+from common.statements import Prepared
 
 from messaging.store.tables import consents, destinations, stops
 
@@ -48,9 +49,9 @@ def _refusal() -> sa.CompoundSelect[Any]:
     return sa.union_all(opted_out, stopped).order_by(sa.desc("code")).limit(1)
 
 
-_REFUSAL = _refusal()
+_REFUSAL = Prepared(_refusal())
 
-_COUNTRIES = sa.select(destinations.c.countries).where(destinations.c.organisation == sa.bindparam("org"))
+_COUNTRIES = Prepared(sa.select(destinations.c.countries).where(destinations.c.organisation == sa.bindparam("org")))
 
 
 def refusal(tx: Tx, pair: Pair) -> Rejected | None:

@@ -9,21 +9,26 @@ from common import ids
 from common.catalogue.values import Address
 from common.db import Tx, insert_or_ignore
 from common.errors import NotFound
+from common.statements import Prepared
 
 from messaging.store.tables import contact_addresses, contacts, threads
 
 # Statements on every text's way are built once: building one costs as much as running it.
 
-_CONTACT = sa.select(contact_addresses.c.contact).where(
-    contact_addresses.c.organisation == sa.bindparam("org"),
-    contact_addresses.c.kind == sa.bindparam("kind_"),
-    contact_addresses.c.value == sa.bindparam("value_"),
+_CONTACT = Prepared(
+    sa.select(contact_addresses.c.contact).where(
+        contact_addresses.c.organisation == sa.bindparam("org"),
+        contact_addresses.c.kind == sa.bindparam("kind_"),
+        contact_addresses.c.value == sa.bindparam("value_"),
+    )
 )
 
-_THREAD = sa.select(threads.c.thread).where(
-    threads.c.organisation == sa.bindparam("org"),
-    threads.c.agent == sa.bindparam("agent_"),
-    threads.c.contact == sa.bindparam("contact_"),
+_THREAD = Prepared(
+    sa.select(threads.c.thread).where(
+        threads.c.organisation == sa.bindparam("org"),
+        threads.c.agent == sa.bindparam("agent_"),
+        threads.c.contact == sa.bindparam("contact_"),
+    )
 )
 
 
@@ -37,7 +42,9 @@ class Place:
 
 def find_contact(tx: Tx, organisation: str, address: Address) -> str | None:
     """The contact behind an address, if this organisation ever met it."""
-    return tx.execute(_CONTACT, {"org": organisation, "kind_": address.kind, "value_": address.value}).scalar()
+    met = {"org": organisation, "kind_": address.kind, "value_": address.value}
+    found: str | None = tx.execute(_CONTACT, met).scalar()
+    return found
 
 
 def contact_at(tx: Tx, organisation: str, address: Address) -> str:
@@ -69,7 +76,8 @@ def place(tx: Tx, organisation: str, agent: str, address: Address) -> Place:
 
 def find_thread(tx: Tx, organisation: str, agent: str, contact: str) -> str | None:
     """An agent's thread with a contact, if they ever exchanged a word."""
-    return tx.execute(_THREAD, {"org": organisation, "agent_": agent, "contact_": contact}).scalar()
+    found: str | None = tx.execute(_THREAD, {"org": organisation, "agent_": agent, "contact_": contact}).scalar()
+    return found
 
 
 def address_of(tx: Tx, organisation: str, agent: str, thread: str) -> Address:

@@ -7,10 +7,11 @@ from datetime import datetime
 import sqlalchemy as sa
 from common.catalogue.values import Step
 from common.db import Tx
+from common.statements import Prepared
 
 from messaging.store.tables import steps
 
-_NOTE = sa.insert(steps)
+_NOTE = Prepared(sa.insert(steps))
 
 
 def note(tx: Tx, message: str, what: str, detail: str = "", *, at: datetime | None = None) -> None:

@@ -10,29 +10,32 @@ from common.catalogue.messages import InboxMessage
 from common.catalogue.values import Media, Trust
 from common.db import Tx, insert_or_ignore
 from common.errors import NotFound
+from common.statements import Prepared
 
 from messaging.store.tables import agents, messages
 
-_BUMP = (
+_BUMP = Prepared(
     sa.update(agents)
     .where(agents.c.organisation == sa.bindparam("org"), agents.c.agent == sa.bindparam("agent_"))
     .values(last_cursor=agents.c.last_cursor + 1)
     .returning(agents.c.last_cursor)
 )
 
-_ADD = sa.insert(messages)
+_ADD = Prepared(sa.insert(messages))
 
-_SET_STATUS = sa.update(messages).where(messages.c.message == sa.bindparam("id")).values(status=sa.bindparam("to"))
+_SET_STATUS = Prepared(
+    sa.update(messages).where(messages.c.message == sa.bindparam("id")).values(status=sa.bindparam("to"))
+)
 
-_STATUS = sa.select(messages.c.status).where(messages.c.message == sa.bindparam("id"))
+_STATUS = Prepared(sa.select(messages.c.status).where(messages.c.message == sa.bindparam("id")))
 
 _MINE = (agents.c.organisation == sa.bindparam("org")) & (agents.c.agent == sa.bindparam("agent_"))
 
-_LOCK = sa.select(agents.c.agent).where(_MINE).with_for_update()
+_LOCK = Prepared(sa.select(agents.c.agent).where(_MINE).with_for_update())
 
-_KNOWN = sa.select(agents.c.agent).where(_MINE)
+_KNOWN = Prepared(sa.select(agents.c.agent).where(_MINE))
 
-_EXISTS = sa.select(messages.c.message).where(messages.c.message == sa.bindparam("id"))
+_EXISTS = Prepared(sa.select(messages.c.message).where(messages.c.message == sa.bindparam("id")))
 
 
 def next_cursor(tx: Tx, organisation: str, agent: str) -> int:

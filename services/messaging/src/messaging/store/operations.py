@@ -11,29 +11,46 @@ import sqlalchemy as sa
 from common import ids
 from common.catalogue.values import Channel
 from common.db import Tx, insert_or_ignore
+from common.statements import Prepared
 
 from messaging.store.tables import attempts, messages, operations
 
 # Statements on every text's way are built once: building one costs as much as running it.
 
-_BEGIN = (
+_BEGIN = Prepared(
     sa.update(operations)
     .where(operations.c.operation == sa.bindparam("id"), operations.c.fence == sa.bindparam("held"))
     .where(operations.c.state == "queued")
     .values(state="in_flight", due_at=sa.bindparam("until"), tries=sa.bindparam("tried"))
 )
 
-_CHANGE = sa.update(operations).where(operations.c.operation == sa.bindparam("id"))
+_CHANGE = Prepared(sa.update(operations).where(operations.c.operation == sa.bindparam("id")))
 
-_CHANGE_ATTEMPT = sa.update(attempts).where(attempts.c.attempt == sa.bindparam("id"))
+_CHANGE_ATTEMPT = Prepared(sa.update(attempts).where(attempts.c.attempt == sa.bindparam("id")))
 
-_ADD_ATTEMPT = sa.insert(attempts)
+_DUE = Prepared(
+    sa.select(operations.c.operation, operations.c.state, operations.c.fence)
+    .where(operations.c.due_at <= sa.bindparam("now", type_=operations.c.due_at.type))
+    .order_by(operations.c.due_at)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
 
-_OWNED = sa.select(attempts.c.provider_id).where(
-    attempts.c.provider == sa.bindparam("by"),
-    attempts.c.account == sa.bindparam("in_"),
-    attempts.c.provider_id.in_(sa.bindparam("ids", expanding=True)),
-    attempts.c.attempt != sa.bindparam("not_"),
+_PRICES_DUE = Prepared(
+    sa.select(attempts)
+    .where(attempts.c.price_due_at <= sa.bindparam("now", type_=attempts.c.price_due_at.type))
+    .order_by(attempts.c.price_due_at)
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
+
+_ADD_ATTEMPT = Prepared(sa.insert(attempts))
+
+_OWNED = Prepared(
+    sa.select(attempts.c.provider_id).where(
+        attempts.c.provider == sa.bindparam("by"),
+        attempts.c.account == sa.bindparam("in_"),
+        attempts.c.provider_id.in_(sa.bindparam("ids", expanding=True)),
+        attempts.c.attempt != sa.bindparam("not_"),
+    )
 )
 
 
@@ -88,8 +105,7 @@ def add(tx: Tx, task: Task, due_at: datetime) -> bool:
 
 def due(tx: Tx, limit: int) -> list[sa.Row[Any]]:
     """Open operations somebody must look at now: id, state and fence, the longest overdue first."""
-    wanted = sa.select(operations.c.operation, operations.c.state, operations.c.fence)
-    return list(tx.execute(wanted.where(operations.c.due_at <= tx.now).order_by(operations.c.due_at).limit(limit)))
+    return tx.execute(_DUE, {"now": tx.now, "most": limit}).all()
 
 
 def claim(tx: Tx, operation: str, fence: int, lease: timedelta) -> bool:
@@ -140,7 +156,8 @@ def of_attempt(tx: Tx, attempt: str) -> sa.Row[Any] | None:
         if operation is None:
             return None
         _lock(tx, operation)
-    return tx.execute(_ONE, {"id": attempt}).first()
+    found: sa.Row[Any] | None = tx.execute(_ONE, {"id": attempt}).first()
+    return found
 
 
 def last_attempt(tx: Tx, operation: str, *, lock: bool = True) -> sa.Row[Any] | None:
@@ -202,8 +219,7 @@ def unresolved(tx: Tx, organisation: str) -> list[sa.Row[Any]]:
 
 def prices_due(tx: Tx, limit: int) -> list[sa.Row[Any]]:
     """Attempts whose price, or end, is to be asked for now."""
-    wanted = sa.select(attempts).where(attempts.c.price_due_at <= tx.now).order_by(attempts.c.price_due_at)
-    return list(tx.execute(wanted.limit(limit)))
+    return tx.execute(_PRICES_DUE, {"now": tx.now, "most": limit}).all()
 
 
 def claim_price(tx: Tx, attempt: str, due_at: datetime, lease: timedelta) -> bool:
@@ -240,7 +256,7 @@ def _whole() -> sa.Select[Any]:
     )
 
 
-_ONE = _whole().where(attempts.c.attempt == sa.bindparam("id"))
+_ONE = Prepared(_whole().where(attempts.c.attempt == sa.bindparam("id")))
 
 
 def _lock(tx: Tx, operation: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from common.db import Tx
+from common.statements import Prepared
 
 from messaging.store.tables import messages, waiting
 
@@ -19,15 +20,17 @@ _WITH_MESSAGES = (
     .order_by(waiting.c.at, waiting.c.cursor)
 )
 
-_ADD = sa.insert(waiting)
+_ADD = Prepared(sa.insert(waiting))
 
-_OF_LEASE = _WITH_MESSAGES.where(waiting.c.lease == sa.bindparam("lease_"), _HELD)
+_OF_LEASE = Prepared(_WITH_MESSAGES.where(waiting.c.lease == sa.bindparam("lease_"), _HELD))
 
-_FREE = _WITH_MESSAGES.where(waiting.c.thread.not_in(sa.select(waiting.c.thread).where(_MINE, _HELD))).limit(
-    sa.bindparam("most", type_=sa.Integer)
+_FREE = Prepared(
+    _WITH_MESSAGES.where(waiting.c.thread.not_in(sa.select(waiting.c.thread).where(_MINE, _HELD))).limit(
+        sa.bindparam("most", type_=sa.Integer)
+    )
 )
 
-_HOLD = (
+_HOLD = Prepared(
     sa.update(waiting)
     .where(_MINE, waiting.c.cursor.in_(sa.bindparam("cursors", expanding=True)))
     .values(
@@ -37,24 +40,26 @@ _HOLD = (
     )
 )
 
-_ANY = sa.select(waiting.c.message).where(_MINE).limit(1)
+_ANY = Prepared(sa.select(waiting.c.message).where(_MINE).limit(1))
 
-_NEXT_END = sa.select(sa.func.min(waiting.c.leased_until)).where(_MINE, _HELD)
+_NEXT_END = Prepared(sa.select(sa.func.min(waiting.c.leased_until)).where(_MINE, _HELD))
 
-_OWNED = sa.select(messages.c.message).where(
-    messages.c.message.in_(sa.bindparam("wanted", expanding=True)),
-    messages.c.organisation == sa.bindparam("org"),
-    messages.c.agent == sa.bindparam("agent_"),
-    messages.c.direction == "in",
+_OWNED = Prepared(
+    sa.select(messages.c.message).where(
+        messages.c.message.in_(sa.bindparam("wanted", expanding=True)),
+        messages.c.organisation == sa.bindparam("org"),
+        messages.c.agent == sa.bindparam("agent_"),
+        messages.c.direction == "in",
+    )
 )
 
-_END = (
+_END = Prepared(
     sa.delete(waiting)
     .where(_MINE, waiting.c.message.in_(sa.bindparam("wanted", expanding=True)))
     .returning(waiting.c.cursor, waiting.c.message)
 )
 
-_ACKNOWLEDGED = (
+_ACKNOWLEDGED = Prepared(
     sa.update(messages)
     .where(messages.c.message.in_(sa.bindparam("ended", expanding=True)))
     .values(acknowledged_at=sa.bindparam("now", type_=messages.c.acknowledged_at.type), status="acknowledged")
