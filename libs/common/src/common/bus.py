@@ -19,7 +19,7 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from pydantic import BaseModel, ValidationError
 
-from common import envelope, errors, metrics
+from common import envelope, errors, logs, metrics
 from common.consumer import Consumer, Delivery
 from common.db import Database
 from common.errors import Rejected, SwitchboardError, Unavailable
@@ -275,7 +275,7 @@ async def _answer(request: type[Q], handler: Callable[[Q], Awaitable[BaseModel]]
     kind = outcome if outcome in ("ok", "failed") else "refused"
     metrics.requests(request.name, kind).inc()
     metrics.answering(request.name).observe(elapsed)
-    log.info("request", request=request.name, outcome=outcome, ms=round(elapsed * 1e3, 1))
+    logs.went_well("request", request=request.name, outcome=outcome, ms=round(elapsed * 1e3, 1))
     return wire
 
 

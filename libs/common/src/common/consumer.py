@@ -17,7 +17,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from common import ids, metrics
+from common import ids, logs, metrics
 from common.errors import Rejected, SwitchboardError, Unavailable
 from common.streams import EVENTS
 
@@ -188,7 +188,7 @@ class Consumer:
         elapsed = time.perf_counter() - started
         metrics.handled(self.durable, outcome).inc()
         metrics.handling(self.durable).observe(elapsed)
-        log.info(
+        logs.went_well(
             "event",
             handler=self.durable,
             subject=delivery.subject,

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 from common import ids
@@ -85,7 +86,13 @@ class Call:
 
     def _named(self, request: Any) -> dict[str, Any]:
         named = {"organisation": self.organisation, "actor": self.principal.actor, "traceparent": self.traceparent}
-        return named | {"agent": self.agent} if "agent" in request.model_fields else named
+        return named | {"agent": self.agent} if _names_agent(request) else named
+
+
+@lru_cache(maxsize=256)
+def _names_agent(request: type[BaseModel]) -> bool:
+    """Asked once for each class: every call needs it, and pydantic takes its time to tell."""
+    return "agent" in request.model_fields
 
 
 def ordering(order: Callable[..., Order[Any]]) -> Run:

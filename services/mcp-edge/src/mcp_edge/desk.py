@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import structlog
-from common import ids
+from common import ids, logs
 from common.catalogue.provisioning import Tier
 from common.errors import NotFound, SwitchboardError, Unavailable, Unknown
 from common.messages import PLATFORM
@@ -71,7 +71,7 @@ class Desk:
         finally:
             elapsed = time.perf_counter() - started
             metrics.call_seconds(name).observe(elapsed)
-            log.info(
+            logs.went_well(
                 "tool",
                 tool=name,
                 door=door,
