@@ -108,11 +108,24 @@ class CommitHook(Protocol):
         """Write what is still to be written; the database is about to close."""
 
 
+class _Lent:
+    """A connection for one transaction: SQLite's only one, or one of a pool."""
+
+    def __init__(self, connection: Connection, *, kept: bool) -> None:
+        self.connection, self._kept = connection, kept
+
+    def give_back(self) -> None:
+        """The transaction is over."""
+        if not self._kept:
+            self.connection.close()
+
+
 class _Opened:
     """A group's transaction whose statements have run."""
 
-    def __init__(self, connection: Connection, works: Sequence[Callable[[Tx], Any]], hook: CommitHook | None) -> None:
-        self._connection, self._hook = connection, hook
+    def __init__(self, lent: _Lent, works: Sequence[Callable[[Tx], Any]], hook: CommitHook | None) -> None:
+        self._lent, self._hook = lent, hook
+        connection = lent.connection
         self._transaction = connection.begin()
         try:
             tx = Tx(connection, _now(connection))
@@ -136,7 +149,8 @@ class _Opened:
 
     def _close(self) -> None:
         """Whatever is not committed by now is undone."""
-        self._connection.close()
+        self._transaction.close()
+        self._lent.give_back()
 
 
 class Database:
@@ -150,10 +164,19 @@ class Database:
         self._read_engine = _engine(self.url, "BEGIN", readers + 1)
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="db-read")
         self._hook: CommitHook | None = None
+        self._kept: dict[Engine, _Lent] = {}
 
     @cached_property
     def _writers(self) -> Writers:
         return OnLoop(self) if self.sqlite else InThreads(self, self._writer_count)
+
+    def _lend(self, engine: Engine) -> _Lent:
+        """On SQLite always the same: taking one from the pool and giving it back costs more than a short read."""
+        if not self.sqlite:
+            return _Lent(engine.connect(), kept=False)
+        if engine not in self._kept:
+            self._kept[engine] = _Lent(engine.connect(), kept=True)
+        return self._kept[engine]
 
     @property
     def engine(self) -> Engine:
@@ -177,7 +200,7 @@ class Database:
     async def read(self, work: Callable[[Tx], T], *, long: bool = False) -> T:
         """Run `work` on one consistent snapshot. `long` is for more than a page of rows: others go on meanwhile."""
         if self.sqlite and not long:
-            return self._read(work)
+            return self._look(lambda: self._lend(self._read_engine), work)
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     async def ping(self) -> None:
@@ -190,6 +213,9 @@ class Database:
             await self._hook.close()
         await self._writers.close()
         self._readers.shutdown(wait=True)
+        for lent in self._kept.values():
+            lent.connection.close()
+        self._kept.clear()
         self._write_engine.dispose()
         self._read_engine.dispose()
 
@@ -197,7 +223,7 @@ class Database:
 
     def open(self, works: Sequence[Callable[[Tx], Any]]) -> _Opened:
         """Run `works` in one new transaction; when one raises, nothing of it remains."""
-        return _Opened(self._write_engine.connect(), works, self._hook)
+        return _Opened(self._lend(self._write_engine), works, self._hook)
 
     def patiently(self, works: Sequence[Callable[[Tx], Any]]) -> _Opened:
         """Open and commit, trying again while the database is locked, deadlocked or away."""
@@ -222,9 +248,16 @@ class Database:
         return _passing(error)
 
     def _read(self, work: Callable[[Tx], T]) -> T:
+        return self._look(lambda: _Lent(self._read_engine.connect(), kept=False), work)
+
+    def _look(self, lend: Callable[[], _Lent], work: Callable[[Tx], T]) -> T:
         try:
-            with self._read_engine.begin() as connection:
-                return work(Tx(connection, _now(connection)))
+            lent = lend()
+            try:
+                with lent.connection.begin():
+                    return work(Tx(lent.connection, _now(lent.connection)))
+            finally:
+                lent.give_back()
         except DBAPIError as error:
             if _passing(error):
                 raise Unavailable(f"the database does not answer: {error.orig!r}", code="database") from error
