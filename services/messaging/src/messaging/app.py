@@ -12,6 +12,7 @@ from common.service import Service
 from messaging import handlers
 from messaging.desk import Desk
 from messaging.dispatch import Dispatcher
+from messaging.foreground import Foreground
 from messaging.inbound import Inbound
 from messaging.lanes import Lanes
 from messaging.ledger import Rules
@@ -44,7 +45,7 @@ async def assemble(settings: Settings, credentials: Credentials, providers: Prov
     directory = Directory()
     followers = {"directory": directory.follow(bus, disk), "credentials": credentials.follow(bus, disk)}
     owners, places, rules = Owners(directory, followers["directory"], bus), Places(), _rules(settings)
-    lanes = Lanes(database)
+    lanes, foreground = Lanes(database), Foreground()
     dispatcher = Dispatcher(
         database,
         lanes,
@@ -52,13 +53,14 @@ async def assemble(settings: Settings, credentials: Credentials, providers: Prov
         rules,
         public_url=settings.public_url,
         concurrency=settings.messaging_dispatch_concurrency,
+        foreground=foreground,
     )
     retry_for = timedelta(seconds=settings.messaging_send_retry)
     handlers.register(
         bus,
         Inbound(database, lanes, owners, places),
         Reports(lanes),
-        Outbound(database, lanes, bus, owners, places, dispatcher, retry_for=retry_for),
+        Outbound(database, lanes, bus, owners, places, dispatcher, foreground=foreground, retry_for=retry_for),
         Desk(database, owners),
         Policy(database, owners),
         Review(database),
@@ -69,7 +71,7 @@ async def assemble(settings: Settings, credentials: Credentials, providers: Prov
         house.health.required[name] = follower.ready
     house.background["dispatch"] = dispatcher.run
     house.background["resolve"] = Resolver(database, providers, dispatcher, rules, settings.messaging_poll).run
-    house.background["prices"] = PricePoller(database, providers, rules, settings.messaging_poll).run
+    house.background["prices"] = PricePoller(database, providers, rules, settings.messaging_poll, foreground).run
     house.closing += [provider.close for provider in providers.values()]
     return house
 

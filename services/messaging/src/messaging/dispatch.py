@@ -16,6 +16,7 @@ from common.errors import Rejected, Unavailable, Unknown
 from sqlalchemy.exc import IntegrityError
 
 from messaging import ledger
+from messaging.foreground import Foreground
 from messaging.lanes import Lanes, attempt_lane
 from messaging.ledger import Rules
 from messaging.providers import registry
@@ -42,10 +43,12 @@ class Dispatcher:
         *,
         public_url: str,
         concurrency: int,
+        foreground: Foreground,
     ) -> None:
         self._database, self._lanes, self._providers, self._rules = database, lanes, providers, rules
         self._public_url = public_url.rstrip("/")
         self._slots = asyncio.Semaphore(concurrency)
+        self._foreground = foreground
         self._ready: asyncio.Queue[Task] = asyncio.Queue()
         self._threads: dict[str, deque[Task]] = {}
         self._active: set[asyncio.Task[None]] = set()
@@ -77,6 +80,7 @@ class Dispatcher:
                 await self._slots.acquire()
                 try:
                     task = await self._ready.get()
+                    await self._turn()
                 except BaseException:
                     self._slots.release()
                     raise
@@ -85,6 +89,11 @@ class Dispatcher:
                 working.add_done_callback(self._active.discard)
         finally:
             await asyncio.gather(*self._active, return_exceptions=True)
+
+    async def _turn(self) -> None:
+        """Texts leave one at a time while there is no time for both them and those who wait for an answer."""
+        while self._active and await self._foreground.crowded():
+            await asyncio.wait(self._active, return_when=asyncio.FIRST_COMPLETED)
 
     async def _work(self, task: Task) -> None:
         try:

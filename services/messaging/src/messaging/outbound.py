@@ -23,6 +23,7 @@ from sqlalchemy.exc import IntegrityError
 from messaging import intents
 from messaging.dispatch import Dispatcher
 from messaging.domain import destinations
+from messaging.foreground import Foreground
 from messaging.lanes import Lanes, agent_lane
 from messaging.owners import Owners
 from messaging.places import Places
@@ -71,13 +72,19 @@ class Outbound:
         places: Places,
         dispatcher: Dispatcher,
         *,
+        foreground: Foreground,
         retry_for: timedelta,
     ) -> None:
         self._database, self._bus, self._owners, self._places = database, bus, owners, places
         self._lanes, self._dispatcher, self._retry_for = lanes, dispatcher, retry_for
+        self._foreground = foreground
 
     async def send(self, order: SendMessage) -> SendReply:
         """Take on a text, say what it repeats, or refuse it with a reason an agent can act on."""
+        with self._foreground.answering():
+            return await self._send(order)
+
+    async def _send(self, order: SendMessage) -> SendReply:
         route = await self._owners.route_of(order.organisation, order.agent)
         wanted = _wanted(order)
         known = await self._database.read(lambda tx: self._look(tx, order, wanted))

@@ -13,6 +13,7 @@ from common.errors import SwitchboardError
 
 from messaging import ledger
 from messaging.domain import delays, status
+from messaging.foreground import Foreground
 from messaging.ledger import Rules
 from messaging.providers import registry
 from messaging.providers.port import Fate
@@ -27,8 +28,11 @@ log = structlog.get_logger()
 class PricePoller:
     """Asks until a text is priced and at its end, or has been asked for often enough."""
 
-    def __init__(self, database: Database, providers: Providers, rules: Rules, poll: float) -> None:
+    def __init__(
+        self, database: Database, providers: Providers, rules: Rules, poll: float, foreground: Foreground
+    ) -> None:
         self._database, self._providers, self._rules, self._poll = database, providers, rules, poll
+        self._foreground = foreground
 
     async def run(self) -> None:
         """Ask for ever; without a pause while there is a crowd."""
@@ -37,8 +41,9 @@ class PricePoller:
                 await asyncio.sleep(self._poll)
 
     async def pass_once(self) -> int:
-        """Ask for everything that is due now; says how many that were."""
-        due = await self._database.read(lambda tx: operations.prices_due(tx, _AT_ONCE))
+        """Ask for what is due now, one at a time while others wait for an answer; says for how many."""
+        most = 1 if await self._foreground.crowded() else _AT_ONCE
+        due = await self._database.read(lambda tx: operations.prices_due(tx, most))
         await asyncio.gather(*map(self._ask, due))
         return len(due)
 
