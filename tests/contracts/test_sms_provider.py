@@ -120,9 +120,35 @@ def a_text(stage: Stage, to: str = "", body: str = "hello €") -> Text:
     return Text(f"att{next(_keys)}", stage.account, stage.number, to, body, callback)
 
 
+async def committed() -> None:
+    """What may leave at once."""
+
+
+async def test_a_text_leaves_only_after_it_was_committed_to_and_that_once(stage: Stage) -> None:
+    text, before = a_text(stage), list[list[str]]()
+
+    async def leave() -> None:
+        before.append(stage.taken(text.to))
+
+    await stage.provider.send(text, leave)
+    assert (before, len(stage.taken(text.to))) == ([[]], 1)
+
+
+async def test_what_nobody_would_commit_to_never_leaves(stage: Stage) -> None:
+    text = a_text(stage)
+
+    async def leave() -> None:
+        raise ValueError("not any more")
+
+    with pytest.raises(ValueError, match="not any more"):
+        await stage.provider.send(text, leave)
+    await stage.provider.send(a_text(stage), committed)
+    assert stage.taken(text.to) == []
+
+
 async def test_a_text_is_taken_and_its_id_is_told(stage: Stage) -> None:
     text = a_text(stage)
-    provider_id = await stage.provider.send(text)
+    provider_id = await stage.provider.send(text, committed)
     assert stage.taken(text.to) == [provider_id]
 
 
@@ -130,7 +156,7 @@ async def test_a_refusal_is_a_refusal_and_nothing_is_taken(stage: Stage) -> None
     stage.fault("refused")
     text = a_text(stage)
     with pytest.raises(Rejected):
-        await stage.provider.send(text)
+        await stage.provider.send(text, committed)
     assert stage.taken(text.to) == []
 
 
@@ -138,7 +164,7 @@ async def test_come_later_means_nothing_was_taken(stage: Stage) -> None:
     stage.fault("429")
     text = a_text(stage)
     with pytest.raises(Unavailable):
-        await stage.provider.send(text)
+        await stage.provider.send(text, committed)
     assert stage.taken(text.to) == []
 
 
@@ -147,7 +173,7 @@ async def test_silence_is_unknown_and_the_list_tells(stage: Stage, kind: str, ta
     stage.fault(kind)
     text, since = a_text(stage), datetime.now(UTC)
     with pytest.raises(Unknown):
-        await stage.provider.send(text)
+        await stage.provider.send(text, committed)
     found = await stage.provider.find(text, since)
     assert [one.provider_id for one in found] == stage.taken(text.to)
     assert [one.body for one in found] == [text.body] * taken
@@ -155,14 +181,14 @@ async def test_silence_is_unknown_and_the_list_tells(stage: Stage, kind: str, ta
 
 async def test_the_list_is_of_one_pair_only(stage: Stage) -> None:
     text, since = a_text(stage), datetime.now(UTC)
-    await stage.provider.send(text)
-    await stage.provider.send(a_text(stage))
+    await stage.provider.send(text, committed)
+    await stage.provider.send(a_text(stage), committed)
     assert len(await stage.provider.find(text, since)) == 1
 
 
 async def test_what_a_text_cost_is_known_in_the_end(stage: Stage) -> None:
     text = a_text(stage)
-    provider_id = await stage.provider.send(text)
+    provider_id = await stage.provider.send(text, committed)
     await stage.price(provider_id)
     fate = await stage.provider.fetch(stage.account, provider_id)
     assert fate.price == Money(micros=8300)

@@ -12,7 +12,7 @@ from common.catalogue.messages import ProviderStatus
 from common.catalogue.values import Money
 from common.errors import NotFound, Rejected, SwitchboardError, Unavailable, Unknown
 from messaging.domain.matching import SKEW, Listed
-from messaging.providers.port import Fate, Text
+from messaging.providers.port import Fate, Leave, Text
 
 
 @dataclass
@@ -43,10 +43,15 @@ class FakeSms:
     accepted: list[Accepted] = field(default_factory=list)
     faults: deque[Fault] = field(default_factory=deque)
     asked: list[Text] = field(default_factory=list)
+    away: Unavailable | None = None
+    """Why nothing can leave."""
     list_error: SwitchboardError | None = None
     on_accept: Callable[[Accepted], None] | None = None
 
-    async def send(self, text: Text) -> str:
+    async def send(self, text: Text, leave: Leave) -> str:
+        if self.away:
+            raise self.away
+        await leave()
         self.asked.append(text)
         fault = self.faults.popleft() if self.faults else Fault(accepted=True, error=None)
         taken = self.take(text) if fault.accepted else None
@@ -86,7 +91,8 @@ class FakeSms:
         self.faults.append(Fault(accepted=False, error=Rejected("the provider refused", code=code)))
 
     def unreachable(self, retry_after: float = 0.01) -> None:
-        self.faults.append(Fault(accepted=False, error=Unavailable("no route", retry_after=retry_after)))
+        """Nothing leaves until `away` is None again."""
+        self.away = Unavailable("no route", retry_after=retry_after)
 
     def hold(self, *, accepted: bool = True) -> asyncio.Event:
         """The next text is answered only when the event given is set."""

@@ -14,6 +14,7 @@ from common.catalogue.messages import (
     GetOperation,
     ListUnresolved,
     MessageNotSent,
+    MessageReceived,
     MessageSent,
     MessageStatusChanged,
     MessageUncertain,
@@ -21,7 +22,7 @@ from common.catalogue.messages import (
 from common.errors import Unavailable
 from messaging.store.tables import operations
 
-from tests.messaging.running import ORG, OTHER, House, a_report, running
+from tests.messaging.running import ORG, OTHER, House, a_report, an_sms, running
 from tests.support.servers import Broker
 
 
@@ -47,13 +48,16 @@ async def test_a_refusal_is_final_and_says_why(house: House) -> None:
 
 
 async def test_what_could_not_leave_is_tried_again_until_it_does(house: House) -> None:
-    for _ in range(3):
-        house.provider.unreachable()
+    house.provider.unreachable()
     reply = await house.send()
+    async with asyncio.timeout(10):
+        while len(await house.attempts_of(reply.message)) < 3:
+            await house.hurry()
+    house.provider.away = None
     await house.hurry_until(MessageSent)
-    attempts = await house.attempts_of(reply.message)
-    assert [one.state for one in attempts] == ["nothing_left"] * 3 + ["taken"]
-    assert len({text.key for text in house.provider.asked}) == 4
+    *failed, sent = await house.attempts_of(reply.message)
+    assert {one.state for one in failed} == {"nothing_left"}
+    assert (sent.state, [text.key for text in house.provider.asked]) == ("taken", [sent.attempt])
 
 
 async def test_what_cannot_leave_in_its_time_has_failed(house: House) -> None:
@@ -233,6 +237,20 @@ async def test_what_was_accepted_and_not_begun_is_taken_over_by_another_replica(
         gate.set()
         await house.until(MessageSent, 2)
         assert [text.body for text in house.provider.asked] == ["first", "second"]
+
+
+async def test_a_text_that_may_not_leave_any_more_when_it_could_stays_here(house: House) -> None:
+    house.provider.unreachable()
+    reply = await house.send()
+    async with asyncio.timeout(10):
+        while not await house.attempts_of(reply.message):
+            await house.hurry()
+    await house.publish(an_sms("STOP"))
+    await house.until(MessageReceived)
+    house.provider.away = None
+    (not_sent,) = await house.hurry_until(MessageNotSent)
+    assert (not_sent.message, not_sent.code, not_sent.attempt) == (reply.message, "opted_out", "")
+    assert house.provider.asked == []
 
 
 async def test_an_operation_never_heard_of_is_unknown_to_us(house: House) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -32,6 +33,14 @@ def credentials(account: str = ACCOUNT) -> Credentials:
     return opened
 
 
+async def committed() -> None:
+    """What may leave at once."""
+
+
+async def never() -> None:
+    raise AssertionError("committed to a request that cannot leave")
+
+
 @asynccontextmanager
 async def adapter_of(serve: Serve, *, timeout: float = 5) -> AsyncIterator[TwilioSms]:
     """The adapter, talking to a server that does what the test wants with each connection."""
@@ -58,21 +67,49 @@ def answering(status: int, body: bytes, *headers: str) -> Serve:
 async def error_of(serve: Serve, *, timeout: float = 5) -> SwitchboardError:
     async with adapter_of(serve, timeout=timeout) as adapter:
         with pytest.raises(SwitchboardError) as caught:
-            await adapter.send(TEXT)
+            await adapter.send(TEXT, committed)
     return caught.value
 
 
-async def test_where_nobody_listens_nothing_left() -> None:
+async def test_where_nobody_listens_nothing_left_and_nothing_was_committed_to() -> None:
     adapter = TwilioSms(f"http://127.0.0.1:{free_port()}", credentials(), timeout=5)
     with pytest.raises(Unavailable):
-        await adapter.send(TEXT)
+        await adapter.send(TEXT, never)
     await adapter.close()
+
+
+async def test_a_request_is_committed_to_when_its_connection_stands_and_nothing_was_written() -> None:
+    arrived, seen = asyncio.Event(), list[bytes]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.set()
+        seen.append(await reader.read(1 << 16))
+        writer.close()
+
+    async def leave() -> None:
+        await arrived.wait()
+        assert seen == []
+
+    async with adapter_of(serve) as adapter:
+        with pytest.raises(Unknown):
+            await adapter.send(TEXT, leave)
+    assert seen[0].startswith(b"POST ")
+
+
+async def test_the_time_a_commit_takes_is_not_the_providers() -> None:
+    body = orjson.dumps({"sid": "SM1"})
+
+    async def leave() -> None:
+        await asyncio.to_thread(threading.Event().wait, 0.6)
+
+    async with adapter_of(answering(201, body), timeout=0.5) as adapter:
+        assert await adapter.send(TEXT, leave) == "SM1"
 
 
 async def test_without_credentials_nothing_leaves() -> None:
     adapter = TwilioSms(f"http://127.0.0.1:{free_port()}", credentials("AC" + "2" * 32), timeout=5)
     with pytest.raises(Unavailable) as caught:
-        await adapter.send(TEXT)
+        await adapter.send(TEXT, never)
     assert caught.value.code == "no_credentials"
     await adapter.close()
 

@@ -6,8 +6,10 @@ Texts of one thread go one after another; a shutdown waits for the answers it is
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
 from common.crash import crash
@@ -28,7 +30,14 @@ from messaging.store.operations import Task
 _ROOM = 256
 """Most tasks held in memory: few enough that each is reached well before its lease ends."""
 
+Outcome = str | Rejected | Unavailable | Unknown
+"""The provider's id of a text, or why there is none."""
+
 log = structlog.get_logger()
+
+
+class _Withheld(Exception):
+    """The text must not be sent any more, or is another's to send."""
 
 
 class Dispatcher:
@@ -112,36 +121,46 @@ class Dispatcher:
             del self._threads[thread]
 
     async def _send(self, task: Task) -> None:
-        attempt = await self._database.write(lambda tx: ledger.begin(tx, task, self._rules))
-        if attempt is None:
-            return
-        crash("o5")
-        outcome = await self._outcome(self._text(task, attempt), task.provider)
-        crash("o7")
-        await self._settle(attempt, outcome)
-        crash("o8")
+        with contextlib.suppress(_Withheld):
+            outcome = await self._outcome(task)
+            crash("o7")
+            await self._settle(task, outcome)
+            crash("o8")
 
-    async def _outcome(self, text: Text, provider: str) -> str | Rejected | Unavailable | Unknown:
+    async def _outcome(self, task: Task) -> Outcome:
         """The provider's id, or which of the three went wrong. A bug in an adapter counts as the worst of them."""
         try:
-            return await registry.named(self._providers, provider).send(text)
+            provider = registry.named(self._providers, task.provider)
+            return await provider.send(self._text(task), partial(self._leave, task))
         except (Rejected, Unavailable, Unknown) as error:
             return error
+        except _Withheld:
+            raise
         except Exception as error:
-            log.exception("provider_failed", provider=provider)
+            log.exception("provider_failed", provider=task.provider)
             return Unknown(f"our adapter failed: {error!r}")
 
-    async def _settle(self, attempt: str, outcome: str | Rejected | Unavailable | Unknown) -> None:
-        try:
-            await self._record(attempt, outcome)
-        except IntegrityError:  # the provider gave an id that belongs to another attempt: no proof of this one
-            await self._record(attempt, Unknown("the provider answered with another text's id"))
+    async def _leave(self, task: Task) -> None:
+        """Commit to the request as late as can be: who dies between here and its first byte leaves a text in doubt."""
+        if not await self._database.write(lambda tx: ledger.begin(tx, task, self._rules)):
+            raise _Withheld
+        crash("o5")
 
-    async def _record(self, attempt: str, outcome: str | Rejected | Unavailable | Unknown) -> None:
+    async def _settle(self, task: Task, outcome: Outcome) -> None:
+        try:
+            await self._record(task, outcome)
+        except IntegrityError:  # the provider gave an id that belongs to another attempt: no proof of this one
+            await self._record(task, Unknown("the provider answered with another text's id"))
+
+    async def _record(self, task: Task, outcome: Outcome) -> None:
+        attempt = operations.attempt_of(task)
+
         def record(tx: Tx) -> None:
             row = operations.of_attempt(tx, attempt)
+            if row is None and ledger.begin(tx, task, self._rules):  # it ended before it could leave
+                row = operations.of_attempt(tx, attempt)
             if row is None:
-                raise RuntimeError(f"attempt {attempt} is gone")
+                return
             if isinstance(outcome, str):
                 ledger.taken(tx, row, outcome, "its answer")
             elif isinstance(outcome, Rejected):
@@ -153,6 +172,7 @@ class Dispatcher:
 
         await self._lanes.write(attempt_lane(attempt), datetime.now(UTC), record)
 
-    def _text(self, task: Task, attempt: str) -> Text:
+    def _text(self, task: Task) -> Text:
+        attempt = operations.attempt_of(task)
         callback = f"{self._public_url}/webhooks/{task.route}/status/{attempt}"
         return Text(attempt, task.account, task.sender, task.recipient, task.body, callback)

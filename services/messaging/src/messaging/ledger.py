@@ -43,21 +43,21 @@ class Rules:
     deadline: timedelta
 
 
-def begin(tx: Tx, task: Task, rules: Rules) -> str | None:
-    """Commit to one request: the attempt's id; None when it must not be made, or is another's to make.
+def begin(tx: Tx, task: Task, rules: Rules) -> bool:
+    """Commit to one request; False when it must not be made, or is another's to make.
 
     The contact is locked, so no opt-out is committed between this look at consent and the attempt.
     """
     contacts.lock(tx, task.contact)
     if not operations.begin(tx, task, rules.lease):
-        return None
+        return False
     if refused := _forbidden(tx, task):
         _end_unsent(tx, task, "", refused.code, refused.detail)
-        return None
-    attempt = operations.add_attempt(tx, task)
+        return False
+    operations.add_attempt(tx, task)
     messages.set_status(tx, task.message, "sending")
     history.note(tx, task.message, "handed to the provider", f"attempt {task.tries + 1}")
-    return attempt
+    return True
 
 
 def _forbidden(tx: Tx, task: Task) -> Rejected | None:

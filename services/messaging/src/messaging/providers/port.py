@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -33,11 +34,17 @@ class Fate:
     price: Money | None = None
 
 
+Leave = Callable[[], Awaitable[None]]
+"""Commits to a request that can leave at this very moment; what it raises keeps the request here."""
+
+
 class SmsProvider(Protocol):
     """One vendor."""
 
-    async def send(self, text: Text) -> str:
+    async def send(self, text: Text, leave: Leave) -> str:
         """Hand the text over; gives the provider's id for it.
+
+        `leave` is awaited once, when everything is ready and before the first byte leaves. What it raises is passed on.
 
         `Rejected`: the provider refused it. `Unavailable`: no byte of the request left, or the provider said to come
         later. `Unknown`: it left, and there is no answer: it may be on its way.

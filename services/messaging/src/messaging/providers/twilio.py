@@ -22,7 +22,7 @@ from common.directory import Credentials
 from common.errors import NotFound, Rejected, Unavailable, Unknown
 
 from messaging.domain.matching import SKEW, Listed
-from messaging.providers.port import Fate, Text
+from messaging.providers.port import Fate, Leave, Text
 
 NAME = "twilio"
 
@@ -48,12 +48,22 @@ _STATUS: dict[str, ProviderStatus] = {
 
 @dataclass
 class _Leaving:
-    """Whether any byte of a request has been written; filled in by the HTTP client as it works."""
+    """Whether any byte of a request has been written; told by the HTTP client as it works.
 
+    Its first byte waits for `leave`, on a connection made before, and the provider's time begins after it.
+    """
+
+    limit: asyncio.Timeout
+    seconds: float
+    leave: Leave | None
     begun: bool = False
 
     async def __call__(self, step: str, _info: Mapping[str, Any]) -> None:
         if step.endswith("send_request_headers.started"):
+            if self.leave:
+                self.limit.reschedule(None)
+                await self.leave()
+                self.limit.reschedule(asyncio.get_running_loop().time() + self.seconds)
             self.begun = True
         elif step.endswith("send_request_body.complete"):
             crash("o6")
@@ -72,10 +82,10 @@ class TwilioSms:
             trust_env=False,
         )
 
-    async def send(self, text: Text) -> str:
+    async def send(self, text: Text, leave: Leave) -> str:
         """See the port."""
         form = {"To": text.to, "From": text.sender, "Body": text.body, "StatusCallback": text.callback}
-        answer = await self._ask("POST", text.account, "Messages.json", data=form)
+        answer = await self._ask("POST", text.account, "Messages.json", leave, data=form)
         sid = _json(answer).get("sid")
         if not isinstance(sid, str) or not sid:
             raise Unknown(f"an answer {answer.status_code} without a message id", code="provider_answer")
@@ -116,14 +126,18 @@ class TwilioSms:
             raise Unavailable("the list of messages is not a list", code="provider_answer")
         return page
 
-    async def _ask(self, method: str, account: str, path: str, **body: Any) -> httpx.Response:
-        return await self._request(method, account, f"/2010-04-01/Accounts/{account}/{path}", **body)
+    async def _ask(
+        self, method: str, account: str, path: str, leave: Leave | None = None, **body: Any
+    ) -> httpx.Response:
+        return await self._request(method, account, f"/2010-04-01/Accounts/{account}/{path}", leave, **body)
 
-    async def _request(self, method: str, account: str, url: str, **body: Any) -> httpx.Response:
+    async def _request(
+        self, method: str, account: str, url: str, leave: Leave | None = None, **body: Any
+    ) -> httpx.Response:
         """One request. What went wrong is told by whether it had begun to leave."""
-        leaving = _Leaving()
+        leaving = _Leaving(asyncio.timeout(self._timeout), self._timeout, leave)
         try:
-            async with asyncio.timeout(self._timeout):
+            async with leaving.limit:
                 answer = await self._client.request(
                     method, url, auth=self._auth(account), extensions={"trace": leaving}, **body
                 )

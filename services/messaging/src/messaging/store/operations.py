@@ -130,15 +130,18 @@ def begin(tx: Tx, task: Task, lease: timedelta) -> bool:
     return tx.execute(_BEGIN, mine).rowcount == 1
 
 
-def add_attempt(tx: Tx, task: Task) -> str:
-    """A request is about to leave; gives the attempt's id."""
-    n = task.tries + 1
-    attempt = ids.derived("attempt", task.operation, str(n))
+def attempt_of(task: Task) -> str:
+    """What the next attempt at it is called, before and after it is made."""
+    return ids.derived("attempt", task.operation, str(task.tries + 1))
+
+
+def add_attempt(tx: Tx, task: Task) -> None:
+    """A request is about to leave."""
     row = {
-        "attempt": attempt,
+        "attempt": attempt_of(task),
         "operation": task.operation,
         "organisation": task.organisation,
-        "n": n,
+        "n": task.tries + 1,
         "state": "in_flight",
         "provider": task.provider,
         "account": task.account,
@@ -146,7 +149,6 @@ def add_attempt(tx: Tx, task: Task) -> str:
         "price_polls": 0,
     }
     tx.execute(_ADD_ATTEMPT, row)
-    return attempt
 
 
 def of_attempt(tx: Tx, attempt: str) -> sa.Row[Any] | None:
