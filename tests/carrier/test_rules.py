@@ -76,6 +76,14 @@ def test_the_addresses_of_a_host_take_turns() -> None:
     assert table.address_for(urlsplit("https://b.test/")) is None
 
 
+def test_a_retry_goes_to_another_address_however_many_others_took_their_turns() -> None:
+    table = HostTable(parse_hosts("a.test=127.0.0.1:1|127.0.0.1:2"))
+    url = urlsplit("https://a.test/x")
+    first = table.address_for(url) or ""
+    table.address_for(url)
+    assert table.address_for(url, after=first) == "127.0.0.1:2"
+
+
 def test_the_carrier_does_not_listen_beyond_loopback_unless_told_to() -> None:
     with pytest.raises(ValueError, match="not loopback"):
         Settings(host="0.0.0.0")

@@ -73,7 +73,7 @@ class Caller:
         answer = Answer()
         for attempt in range(1, overrides.retries + 2):
             started = time.monotonic()
-            answer = await self._follow(question, url, overrides, deadline)
+            answer = await self._follow(question, url, overrides, deadline, answer.address)
             await self._remember(question, answer, attempt, time.monotonic() - started)
             if not self._again(question, answer, overrides) or time.monotonic() >= deadline:
                 break
@@ -87,14 +87,14 @@ class Caller:
         late = answer.failure == "rt" and self._repeat_on_timeout and question.purpose == "message"
         return answer.failure is not None and (late or overrides.retries_after(answer.failure))
 
-    async def _follow(self, question: Question, url: str, overrides: Overrides, deadline: float) -> Answer:
+    async def _follow(self, question: Question, url: str, overrides: Overrides, deadline: float, after: str) -> Answer:
         """Send once, following redirects with GET and without the parameters."""
         method, params = question.method, question.params
         for _ in range(MOST_REDIRECTS + 1):
             target = _with_query(url, params) if method == "GET" else url
             form = params if method == "POST" else None
             headers = _headers(question, target, form or [])
-            answer = await self._request(method, target, headers, form, overrides, deadline)
+            answer = await self._request(method, target, headers, form, overrides, deadline, after)
             if answer.status is None or not 300 <= answer.status < 400 or not answer.reason:
                 return answer
             url, method, params = urljoin(url, answer.reason), "GET", []
@@ -108,9 +108,10 @@ class Caller:
         form: Iterable[tuple[str, str]] | None,
         overrides: Overrides,
         deadline: float,
+        after: str = "",
     ) -> Answer:
         parts = urlsplit(url)
-        address = self._hosts.address_for(parts)
+        address = self._hosts.address_for(parts, after)
         if address is None or parts.scheme not in ("http", "https"):
             return Answer(failure="host", code=11210, reason=f"Host {parts.hostname or '(none)'} is not known here")
         content = urlencode(list(form)).encode() if form is not None else None

@@ -58,12 +58,14 @@ class HostTable:
         """Put a whole new table in place; BadHosts leaves the old one."""
         self.entries = {name.lower(): checked_addresses(name, addresses) for name, addresses in entries.items()}
 
-    def address_for(self, url: SplitResult) -> str | None:
-        """Next `address:port` for this URL's host, or None if nobody knows it."""
+    def address_for(self, url: SplitResult, after: str = "") -> str | None:
+        """Next `address:port` for this URL's host, or None if nobody knows it; a retry goes on `after` its last one."""
         name = (url.hostname or "").lower()
         addresses = self.entries.get(f"{name}:{url.port}" if url.port else name) or self.entries.get(name)
         if not addresses:
             return None
+        if after in addresses:
+            return addresses[(addresses.index(after) + 1) % len(addresses)]
         turn = self._turns.get(name, 0)
         self._turns[name] = turn + 1
         return addresses[turn % len(addresses)]
