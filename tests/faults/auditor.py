@@ -45,7 +45,9 @@ class Evidence:
     attempts: list[dict[str, Any]] = field(default_factory=list)
     stopped: list[dict[str, Any]] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
-    holds: list[dict[str, Any]] = field(default_factory=list)
+    not_sent: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    charges: list[dict[str, Any]] = field(default_factory=list)
     unpublished: dict[str, int] = field(default_factory=dict)
 
 
@@ -80,14 +82,21 @@ def gather(stack: Stack) -> Evidence:
             "SELECT a.*, m.contact FROM attempts a JOIN operations o USING (operation) JOIN messages m USING (message)"
         )
         evidence.stopped = rows("SELECT * FROM consents WHERE opted_in = false")
-        changes = rows("SELECT body FROM outbox WHERE subject LIKE '%.status-changed' ORDER BY seq")
-        evidence.statuses = [orjson.loads(bytes(row["body"]))["data"] for row in changes]
+        evidence.steps = rows("SELECT * FROM steps ORDER BY seq")
+        evidence.statuses = list(_told(rows, "status-changed"))
+        evidence.not_sent = list(_told(rows, "not-sent"))
     with _connected(stack, "billing") as rows:
-        evidence.holds = rows("SELECT * FROM charges WHERE state = 'held'")
+        evidence.charges = rows("SELECT * FROM charges")
     for worker in WORKERS:
         with _connected(stack, worker) as rows:
             evidence.unpublished[worker] = rows("SELECT count(*) AS n FROM outbox WHERE stream_seq IS NULL")[0]["n"]
     return evidence
+
+
+def _told(rows: Callable[[str], list[dict[str, Any]]], verb: str) -> Iterator[dict[str, Any]]:
+    """What messaging's events of this verb say, in their order."""
+    for row in rows(f"SELECT body FROM outbox WHERE subject LIKE '%.{verb}' ORDER BY seq"):
+        yield orjson.loads(bytes(row["body"]))["data"]
 
 
 def violations(evidence: Evidence) -> list[str]:
@@ -162,7 +171,9 @@ def _sent_after_stop(evidence: Evidence) -> Iterator[str]:
 
 
 def _money_left_held(evidence: Evidence) -> Iterator[str]:
-    yield from (f"I7: hold {hold['hold']} of {hold['held']} is still open" for hold in evidence.holds)
+    for charge in evidence.charges:
+        if charge["state"] not in ("captured", "released"):
+            yield f"I7: hold {charge['hold']} of {charge['held']} is still {charge['state']}"
 
 
 def _not_drained(evidence: Evidence) -> Iterator[str]:

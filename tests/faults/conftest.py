@@ -8,14 +8,18 @@ import pytest
 
 from tests.support.stack import Stack, a_stack
 
+AT_ONCE = 4
+"""Most requests that messaging has on their way to the provider at a time."""
+
 QUICK = {
+    "SWITCHBOARD_MESSAGING_DISPATCH_CONCURRENCY": str(AT_ONCE),
     "SWITCHBOARD_MESSAGING_DISPATCH_LEASE": "4",
     "SWITCHBOARD_MESSAGING_UNKNOWN_GRACE": "4",
     "SWITCHBOARD_PROVIDER_TIMEOUT": "3",
     "CARRIER_STATUS_STEP_MS": "20",
     "CARRIER_PRICE_DELAY_MS": "200",
 }
-"""Shorter patience than in production: the same code, a shorter test."""
+"""Fewer at a time and shorter patience than in production: the same code, a shorter test."""
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
