@@ -133,6 +133,8 @@ def _sent_twice(evidence: Evidence) -> Iterator[str]:
     yield from (f"I3: the carrier took {n} texts for the intent {intent}" for intent, n in taken.items() if n > 1)
     ours = Counter(attempt["provider_id"] for attempt in evidence.attempts if attempt["provider_id"])
     yield from (f"I3: {n} attempts claim {sid}" for sid, n in ours.items() if n > 1)
+    left = Counter(attempt["operation"] for attempt in evidence.attempts if attempt["state"] != "nothing_left")
+    yield from (f"I3: {n} requests may have left for operation {operation}" for operation, n in left.items() if n > 1)
     known = {attempt["provider_id"] for attempt in evidence.attempts}
     yield from (
         f"I3: the carrier took {e['provider_id']} and no attempt knows it"

@@ -62,8 +62,8 @@ def unaccounted(evidence: Evidence, accepted: dict[str, str], *, may_fail: int) 
     taken = Counter(entry["body"] for entry in evidence.taken_out)
     status = {message["message"]: message["status"] for message in evidence.messages}
     for body, message in accepted.items():
-        if taken[body] and (taken[body] > 1 or status[message] not in ("sent", "delivered")):
-            yield f"{body} is {status[message]}, and {taken[body]} times at the provider"
+        if taken[body] and (taken[body] > 1 or status.get(message) not in ("sent", "delivered")):
+            yield f"{body} is {status.get(message)}, and {taken[body]} times at the provider"
     lost = [message for body, message in accepted.items() if not taken[body]]
     if len(lost) > may_fail:
         yield f"{len(lost)} texts are not at the provider, and at most {may_fail} could be on their way"
@@ -73,7 +73,7 @@ def unaccounted(evidence: Evidence, accepted: dict[str, str], *, may_fail: int) 
 
 def untold(evidence: Evidence, message: str) -> Iterator[str]:
     """What is missing for this text to be one that was looked for, not found, told as failed and not paid for."""
-    (operation,) = (row["operation"] for row in evidence.operations if row["message"] == message)
+    operation = next((row["operation"] for row in evidence.operations if row["message"] == message), None)
     attempts = [row["state"] for row in evidence.attempts if row["operation"] == operation]
     told = [event["code"] for event in evidence.not_sent if event["message"] == message]
     steps = [row["what"] for row in evidence.steps if row["message"] == message]
