@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,14 +23,25 @@ class Snapshot:
     loaded: bool = True
     age: float = 0.0
     behind: float = 0.0
+    revision: int = 1
+    news: Callable[[], None] | None = None
+
+    async def wait_for(self, revision: int, timeout: float) -> bool:
+        """The next one is here at once, or never."""
+        if self.news:
+            self.news()
+        return self.news is not None
 
 
-def a_gate(snapshot: Snapshot, *live: str, **more: object) -> Gate:
-    directory = Directory()
-    entry = {"token": "tok_1", "tier": "agent", "organisation": "org_1", "agent": "agt_1", **more}
-    entries = [{"hash": tokens.hashed(token, PEPPER), **entry} for token in live]
-    directory.accept(1, {"routes": [], "tokens": entries})
+def a_gate(snapshot: Snapshot, *live: str, directory: Directory | None = None, **more: object) -> Gate:
+    directory = directory or Directory()
+    directory.accept(1, {"routes": [], "tokens": [_entry(token, **more) for token in live]})
     return Gate(directory, snapshot, PEPPER)
+
+
+def _entry(token: str, **more: object) -> dict[str, object]:
+    known = {"token": "tok_1", "tier": "agent", "organisation": "org_1", "agent": "agt_1"}
+    return {"hash": tokens.hashed(token, PEPPER), **known, **more}
 
 
 def test_a_live_token_says_who_its_holder_is() -> None:
@@ -44,6 +56,14 @@ def test_a_live_token_says_who_its_holder_is() -> None:
 def test_what_is_no_token_is_refused(header: str) -> None:
     with pytest.raises(Unauthorised):
         a_gate(Snapshot(), tokens.new("agent")).admit(header)
+
+
+async def test_a_token_that_is_newer_than_the_directory_is_let_in_when_that_has_come() -> None:
+    token, directory = tokens.new("agent"), Directory()
+    news = Snapshot(news=lambda: directory.accept(2, {"routes": [], "tokens": [_entry(token)]}))
+    assert (await a_gate(news, directory=directory).let_in(f"Bearer {token}")).agent == "agt_1"
+    with pytest.raises(Unauthorised):
+        await a_gate(Snapshot()).let_in(f"Bearer {token}")
 
 
 def test_a_stranger_s_and_an_expired_token_are_refused_alike() -> None:

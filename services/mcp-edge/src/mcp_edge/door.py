@@ -43,7 +43,7 @@ class Door:
         path = scope["path"]
         if path == _OPEN:
             return await self._rest(scope, receive, send)
-        scope["principal"] = self._gate.admit(headers.get(b"authorization", b"").decode("latin-1"))
+        scope["principal"] = await self._gate.let_in(headers.get(b"authorization", b"").decode("latin-1"))
         if path == "/mcp" and scope["method"] == "GET":
             return await _reply(send, 405, {"allow": "POST"}, b"")  # stateless: there is no stream to pick up
         body = await _read(headers, receive)

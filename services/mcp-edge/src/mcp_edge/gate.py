@@ -15,6 +15,9 @@ from mcp_edge.principal import Principal
 STALE_AFTER = 5.0
 """Seconds without news from the directory's owner after which a revocation could have been missed."""
 
+_NEWS = 0.3
+"""Seconds a token of the right form that nobody knows is given: its holder may be faster than the directory."""
+
 _LONGEST = 512
 
 log = structlog.get_logger()
@@ -26,8 +29,15 @@ class Unauthorised(Rejected):
     code = "unauthorised"
 
 
+class _Stranger(Unauthorised):
+    """A token of the right form that the directory does not have, or not yet."""
+
+
 class Freshness(Protocol):
     """What the gate must know of the snapshot behind the directory, in seconds."""
+
+    revision: int
+    """Which one is here."""
 
     @property
     def loaded(self) -> bool:
@@ -41,12 +51,24 @@ class Freshness(Protocol):
     def behind(self) -> float:
         """Since a newer one was named that is not here."""
 
+    async def wait_for(self, revision: int, timeout: float) -> bool:
+        """Whether that one, or a later, came in time."""
+
 
 class Gate:
     """One keyed hash and one dictionary read for each request."""
 
     def __init__(self, directory: Directory, follower: Freshness, pepper: bytes) -> None:
         self._directory, self._follower, self._pepper = directory, follower, pepper
+
+    async def let_in(self, authorization: str) -> Principal:
+        """As `admit`; a token made a moment ago is known by the time its directory has come."""
+        try:
+            return self.admit(authorization)
+        except _Stranger:
+            if not await self._follower.wait_for(self._follower.revision + 1, _NEWS):
+                raise
+        return self.admit(authorization)
 
     def admit(self, authorization: str) -> Principal:
         """Who sent this `Authorization` header. `Unauthorised`, or `Unavailable` while nobody can be told apart."""
@@ -59,7 +81,7 @@ class Gate:
             raise _refused("malformed")
         entry = self._directory.tokens.get(tokens.hashed(token, self._pepper))
         if entry is None:
-            raise _refused("unknown" if tokens.well_formed(token) else "malformed")
+            raise _refused("unknown", _Stranger) if tokens.well_formed(token) else _refused("malformed")
         principal = _principal(entry)
         self._alive(principal)
         return principal
@@ -90,7 +112,7 @@ def _principal(entry: TokenEntry) -> Principal:
     return Principal(entry.tier, entry.organisation, entry.agent, entry.token, entry.hash, entry.expires_at)
 
 
-def _refused(why: str) -> Unauthorised:
+def _refused(why: str, kind: type[Unauthorised] = Unauthorised) -> Unauthorised:
     """`why` is for our log alone: telling it would help who guesses."""
     log.info("token_refused", why=why)
-    return Unauthorised("this token is not valid: unknown, expired or revoked; ask its issuer for a new one")
+    return kind("this token is not valid: unknown, expired or revoked; ask its issuer for a new one")
