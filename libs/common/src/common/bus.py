@@ -19,7 +19,7 @@ from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from pydantic import BaseModel, ValidationError
 
-from common import envelope, errors, logs, metrics
+from common import envelope, errors, logs, metrics, together
 from common.consumer import Consumer, Delivery
 from common.db import Database
 from common.errors import Rejected, SwitchboardError, Unavailable
@@ -27,6 +27,7 @@ from common.messages import Event, Order, Query, Request
 from common.outbox import Outbox
 from common.relay import Relay, Source
 from common.tasks import Supervisor
+from common.together import Together
 
 E = TypeVar("E", bound=Event)
 R = TypeVar("R", bound=BaseModel)
@@ -74,6 +75,7 @@ class Bus:
         self._relays: list[Relay] = []
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
         self._tasks = Supervisor()
+        self._together = Together(self._send)
 
     @property
     def client(self) -> Client:
@@ -116,7 +118,12 @@ class Bus:
             raise TypeError(f"{request.__name__} belongs to {request.owner()}, not to {self.service}")
 
         async def answer(message: Msg) -> None:
-            await message.respond(await _answer(request, handler, message.data))
+            asked = together.split(message.data)
+            if len(asked) == 1:
+                await message.respond(await _answer(request, handler, message.data))
+            else:
+                answers = await asyncio.gather(*(_answer(request, handler, one) for one in asked))
+                await message.respond(together.join(answers))
 
         self._served.append((request.pattern(), answer))
 
@@ -210,10 +217,13 @@ class Bus:
     async def order(self, order: Order[R], *, total: float | None = None) -> R:
         """Ask until answered, with the same id, for `total` seconds; then `Unavailable` with code `pending`."""
         deadline = time.monotonic() + (max(ORDER_TOTAL, order.patience) if total is None else total)
+        shared = order.shared
         while True:
             try:
-                return await self._ask(order, min(order.patience, max(0.05, deadline - time.monotonic())))
+                patience = min(order.patience, max(0.05, deadline - time.monotonic()))
+                return await self._ask(order, patience, shared=shared)
             except _NoAnswer:
+                shared = False
                 if time.monotonic() >= deadline:
                     raise Unavailable(
                         "not accepted as far as we know; ask again with the same idempotency key",
@@ -230,18 +240,22 @@ class Bus:
                 if time.monotonic() >= end:
                     raise Unavailable(f"{query.owner()} does not answer now; try again", code="no_answer") from None
 
-    async def _ask(self, request: Request[R], timeout: float) -> R:
+    async def _ask(self, request: Request[R], timeout: float, *, shared: bool = False) -> R:
+        send = self._together.ask if shared else self._send
         try:
-            raw = await self.client.request(request.subject, _encode(request), timeout=timeout)
+            raw = await send(request.subject, _encode(request), timeout)
         except NoRespondersError as error:
             await asyncio.sleep(min(0.1, timeout))
             raise _NoAnswer from error
         except (TimeoutError, OSError) as error:
             raise _NoAnswer from error
-        if not raw.data.startswith(_RESULT):
-            raise errors.from_wire(orjson.loads(raw.data)["error"])
-        reply: R = type(request).reply.validate_json(raw.data[len(_RESULT) : -1])
+        if not raw.startswith(_RESULT):
+            raise errors.from_wire(orjson.loads(raw)["error"])
+        reply: R = type(request).reply.validate_json(raw[len(_RESULT) : -1])
         return reply
+
+    async def _send(self, subject: str, body: bytes, timeout: float) -> bytes:
+        return bytes((await self.client.request(subject, body, timeout=timeout)).data)
 
 
 class _NoAnswer(Exception):

@@ -145,6 +145,8 @@ class Order(Request[R], Generic[R]):
     kind: ClassVar[str] = "orders"
     patience: ClassVar[float] = 2.0
     """Seconds one try waits for the answer, before the order is asked again with the same id."""
+    shared: ClassVar[bool] = False
+    """Whether several may share a message: for what comes by the hundred, and is answered at once with little."""
     key: str = ""
     key_derived: bool = False
     not_after: datetime | None = None

@@ -101,7 +101,7 @@ class Dispatcher:
 
     async def _turn(self) -> None:
         """Texts leave one at a time while there is no time for both them and those who wait for an answer."""
-        while self._active and await self._foreground.crowded():
+        while await self._foreground.crowded() and self._active:
             await asyncio.wait(self._active, return_when=asyncio.FIRST_COMPLETED)
 
     async def _work(self, task: Task) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -61,6 +61,7 @@ class Decision(Value):
 class Authorize(Order[Decision], subject="billing.v1.hold.authorize"):
     """Hold the worst case of an act before it. `hold` names it for ever: asking again gives the same decision."""
 
+    shared: ClassVar[bool] = True
     hold: str
     agent: str
     charge: ChargeKind

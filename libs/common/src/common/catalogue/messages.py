@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -191,6 +191,7 @@ class SendReply(Value):
 class SendMessage(Order[SendReply], subject="messaging.v1.message.send"):
     """Send a text as an agent, to a number (or to the contact of a thread)."""
 
+    shared: ClassVar[bool] = True
     agent: str
     to: str = ""
     thread: str = ""
@@ -239,6 +240,7 @@ class LeaseMessages(Order[Waiting], subject="messaging.v1.inbox.lease"):
 class AcknowledgeMessages(Order[Done], subject="messaging.v1.inbox.acknowledge"):
     """These messages are dealt with. Repeating it is harmless; a message of another agent is not found."""
 
+    shared: ClassVar[bool] = True
     agent: str
     messages: list[str] = Field(min_length=1, max_length=100)
 
