@@ -231,7 +231,7 @@ async def test_the_sequence_goes_on_when_every_row_was_pruned(tmp_path: Path) ->
 
 def test_the_log_is_copied_back_beside_the_appends(tmp_path: Path) -> None:
     file = claim(tmp_path, "edge")
-    file.commit([an_event(n) for n in range(10)], None)
+    file.store([an_event(n) for n in range(10)], None)
     file.copy_back()
     without_log = sqlite3.connect(f"file:{file.path}?immutable=1", uri=True)
     try:

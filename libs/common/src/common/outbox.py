@@ -11,9 +11,8 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 import structlog
@@ -40,8 +39,7 @@ _MEMORY = 20_000
 """Rows held in memory for the quick way; more are found again in the table."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One event on its way."""
 
     seq: int

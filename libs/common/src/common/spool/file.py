@@ -1,45 +1,52 @@
-"""One spool file: a locked SQLite database of rows in dense sequence. Synchronous; used by one thread at a time."""
+"""One spool file: a locked SQLite database of rows in dense sequence. Synchronous; used by one thread at a time.
+
+`begin` does the work of storing and waits for nothing; `commit` waits for the disk and does nothing else, so that each
+can run where it harms least.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
-
-import orjson
 
 from common import envelope
 from common.messages import Event
 from common.outbox import RETENTION, Row
+from common.spool.seen import Seen
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
-    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, subject TEXT NOT NULL, body BLOB NOT NULL,
+    seq INTEGER PRIMARY KEY, id TEXT NOT NULL, subject TEXT NOT NULL, body BLOB NOT NULL,
     created_at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS meta (
     one INTEGER PRIMARY KEY CHECK (one = 1), producer TEXT NOT NULL, last INTEGER NOT NULL,
     position INTEGER NOT NULL, incarnation TEXT NOT NULL, stream_seq INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS probe (one INTEGER PRIMARY KEY CHECK (one = 1), filler BLOB NOT NULL);
 """
+_PATIENCE = 5000
+"""Milliseconds to wait for somebody else who is writing to the file, such as a person with a shell."""
+
 # A commit is on the disk before it returns. `copy_back` leaves little to the writer's own checkpoint, every 16 MB.
-# Ids are random, so the pages of their index are wanted all over: SQLite's own 2 MB read most of them back every time.
+# Ids are random, so the pages of their table are wanted all over: SQLite's own 2 MB read most of them back every time.
 _PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",
     "wal_autocheckpoint = 4000",
-    "busy_timeout = 5000",
+    f"busy_timeout = {_PATIENCE}",
     "cache_size = -16384",
 )
+_OLD = "SELECT seq, id FROM rows WHERE seq < (SELECT min(seq) FROM rows) + ? AND seq <= ? AND created_at < ?"
 _META = """
 SELECT producer, max(last, (SELECT coalesce(max(seq), 0) FROM rows)), position, incarnation, stream_seq FROM meta
 """
-_ROW = "(?, ?, ?, ?, ?)"
+_AT_ONCE = "PRAGMA busy_timeout = 0"
 _PROBE = 8192
 _PRUNE_STEP = 500
 
@@ -51,6 +58,10 @@ class Mark:
     position: int = 0
     incarnation: str = ""
     stream_seq: int = 0
+
+
+class Busy(sqlite3.OperationalError):
+    """Somebody else is writing to the file."""
 
 
 class SpoolFile:
@@ -68,18 +79,44 @@ class SpoolFile:
             name = f"{service}-{path.stem.rpartition('-')[2]}-{secrets.token_hex(4)}"
             self._db.execute("INSERT OR IGNORE INTO meta VALUES (1, ?, 0, 0, '', 0)", (name,))
             self.producer, self.last, *mark = self._db.execute(_META).fetchone()
+            self._seen = Seen(self._db)
+            self._db.execute(_AT_ONCE)
         except sqlite3.Error:
             self._copier.close()
             self._db.close()
             raise
         self.mark = Mark(*mark)
+        self._begun: tuple[list[Row | None], Mark | None] = [], None
 
-    def commit(self, events: Sequence[Event], mark: Mark | None) -> list[Row | None]:
-        """Store what is not there yet, and `mark`, in one durable transaction; a row for each event really added."""
+    def begin(self, events: Sequence[Event], mark: Mark | None) -> None:
+        """Put what is not there yet, and `mark`, into a transaction; raises `Busy` at once, or what failed."""
+        self._open()
         try:
-            return self._commit(self._number(events, set()), mark)
-        except sqlite3.IntegrityError:
-            return self._commit(self._number(events, self._known(events)), mark)
+            rows = self._number(events, self._seen.among([event.id for event in events]))
+            added = [row for row in rows if row is not None]
+            self._insert(added)
+            if mark is not None:
+                self._write_meta(added[-1].seq if added else self.last, mark)
+        except BaseException:
+            self._roll_back()
+            raise
+        self._begun = rows, mark
+
+    def commit(self) -> list[Row | None]:
+        """Make what was begun durable; a row for each event that was really added."""
+        self._close()
+        rows, mark = self._begun
+        added = [row for row in rows if row is not None]
+        self._seen.settle([row.id for row in added])
+        self.last = added[-1].seq if added else self.last
+        self.mark = mark or self.mark
+        return rows
+
+    def store(self, events: Sequence[Event], mark: Mark | None) -> list[Row | None]:
+        """`begin` and `commit`, and it waits for whoever is writing."""
+        with self._patient():
+            self.begin(events, mark)
+            return self.commit()
 
     def read(self, after: int, limit: int) -> list[Row]:
         """Rows above sequence `after`, oldest first."""
@@ -102,13 +139,14 @@ class SpoolFile:
     def prune(self) -> int:
         """Delete one small step of what the broker has and `RETENTION` has passed; says how many."""
         oldest = int((time.time() - RETENTION.total_seconds()) * 1e6)
-        step = "seq < (SELECT min(seq) FROM rows) + ?"
         with self._transaction():
             self._write_meta(self.last, self.mark)
-            return self._db.execute(
-                f"DELETE FROM rows WHERE {step} AND seq <= ? AND created_at < ?",  # noqa: S608 - a constant
-                (_PRUNE_STEP, self.mark.position, oldest),
-            ).rowcount
+            old = self._db.execute(_OLD, (_PRUNE_STEP, self.mark.position, oldest)).fetchall()
+            ids = [row[1] for row in old]
+            self._db.executemany("DELETE FROM rows WHERE seq = ?", [row[:1] for row in old])
+            self._seen.delete(ids)
+        self._seen.forget(ids)
+        return len(old)
 
     def copy_back(self) -> None:
         """Move the write-ahead log's pages to their places; alone of all, it may run in another thread meanwhile.
@@ -122,19 +160,6 @@ class SpoolFile:
         self._copier.close()
         self._db.close()
         os.close(self._lock)
-
-    def _commit(self, rows: list[Row | None], mark: Mark | None) -> list[Row | None]:
-        added = [row for row in rows if row is not None]
-        last = added[-1].seq if added else self.last
-        if mark is None:
-            self._insert(added)
-        else:
-            with self._transaction():
-                self._insert(added)
-                self._write_meta(last, mark)
-            self.mark = mark
-        self.last = last
-        return rows
 
     def _number(self, events: Sequence[Event], known: set[str]) -> list[Row | None]:
         """The next sequences for those not `known`, so that the sequence stays dense; None for a repeat."""
@@ -150,19 +175,10 @@ class SpoolFile:
             rows.append(Row(seq, event.id, event.subject, body))
         return rows
 
-    def _known(self, events: Sequence[Event]) -> set[str]:
-        wanted = orjson.dumps([event.id for event in events]).decode()
-        found = self._db.execute("SELECT id FROM rows WHERE id IN (SELECT value FROM json_each(?))", (wanted,))
-        return {row[0] for row in found}
-
     def _insert(self, rows: Sequence[Row]) -> None:
-        """One statement for all rows, by itself a transaction: every statement costs a hand-over between threads."""
-        if not rows:
-            return
         now = time.time_ns() // 1000
-        values = [value for row in rows for value in (row.seq, row.id, row.subject, row.body, now)]
-        places = ",".join([_ROW] * len(rows))
-        self._db.execute(f"INSERT INTO rows VALUES {places}", values)  # noqa: S608 - only question marks
+        self._db.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?)", [(*row, now) for row in rows])
+        self._seen.make_room(len(rows), self.last)
 
     def _write_meta(self, last: int, mark: Mark) -> None:
         self._db.execute(
@@ -170,32 +186,44 @@ class SpoolFile:
             (last, mark.position, mark.incarnation, mark.stream_seq),
         )
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self._db)
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._patient():
+            self._open()
+            try:
+                yield
+            except BaseException:
+                self._roll_back()
+                raise
+            self._close()
 
-
-class _Transaction:
-    """Commits, or leaves nothing: neither rows nor an open transaction."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> Self:
-        self._db.execute("BEGIN IMMEDIATE")
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            self._end("COMMIT")
-        else:
-            self._end("ROLLBACK")
-
-    def _end(self, verb: str) -> None:
+    @contextlib.contextmanager
+    def _patient(self) -> Iterator[None]:
+        """Statements in this block wait for another writer; it takes a statement, so it is not for every one."""
+        self._db.execute(f"PRAGMA busy_timeout = {_PATIENCE}")
         try:
-            self._db.execute(verb)
+            yield
         finally:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+            self._db.execute(_AT_ONCE)
+
+    def _open(self) -> None:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise (Busy() if error.sqlite_errorcode == sqlite3.SQLITE_BUSY else error) from error
+
+    def _close(self) -> None:
+        """Durable, or rolled back and raised."""
+        try:
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        self._seen.undo()
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
 
 def claim(folder: Path, service: str) -> SpoolFile:

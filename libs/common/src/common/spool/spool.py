@@ -8,14 +8,14 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import structlog
 
 from common.errors import Unavailable
 from common.messages import Event
 from common.outbox import Row
-from common.spool.file import Mark, SpoolFile
+from common.spool.file import Busy, Mark, SpoolFile
 
 GROUP = 128
 """Most events of one commit."""
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 
 class Spool:
-    """A `relay.Source` that anyone on the loop may append to. One thread owns the file; it commits whatever waits."""
+    """A `relay.Source` that anyone on the loop may append to. It commits whatever waits, one group after another."""
 
     def __init__(self, file: SpoolFile) -> None:
         self.producer = file.producer
@@ -47,7 +47,10 @@ class Spool:
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._copier = ThreadPoolExecutor(1, thread_name_prefix="spool-copier")
+        self._last_work: Future[Any] = Future()
+        self._last_work.set_result(None)
         self._waiting: list[Waiting] = []
+        self._singly = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._last = file.last
@@ -100,7 +103,7 @@ class Spool:
             self._mark_timer.cancel()
         self._copier.shutdown()
         with contextlib.suppress(sqlite3.Error):
-            await self._in_thread(self._file.commit, [], self._mark)
+            await self._in_thread(self._file.store, [], self._mark)
         await self._in_thread(self._file.close)
         self._thread.shutdown()
 
@@ -158,45 +161,65 @@ class Spool:
             self._loop.call_soon(self._write)
 
     def _write(self) -> None:
-        group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
-        mark = self._mark_if_due()
+        """Work out the next group here and leave only the wait for the disk to the thread: with the statements there
+        too, the two of them would spend their time handing the interpreter over.
+        """
+        size = 1 if self._singly else GROUP
+        self._singly -= bool(self._singly)
+        group, self._waiting = self._waiting[:size], self._waiting[size:]
+        events, mark = [event for event, _ in group], self._mark_if_due()
+        if not self._last_work.done():
+            self._run(self._file.store, group, events, mark)
+            return
+        try:
+            self._file.begin(events, mark)
+        except Busy:
+            self._run(self._file.store, group, events, mark)
+        except Exception as error:
+            self._failed(group, error)
+        else:
+            self._run(self._file.commit, group)
 
-        def hand_back(done: Future[list[Row | Exception | None]]) -> None:
+    def _run(
+        self, work: Callable[P, list[Row | None]], group: list[Waiting], /, *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        def hand_back(done: Future[list[Row | None]]) -> None:
             self._loop.call_soon_threadsafe(self._written_down, group, done)
 
-        self._thread.submit(self._store, [event for event, _ in group], mark).add_done_callback(hand_back)
+        self._submit(work, *args, **kwargs).add_done_callback(hand_back)
 
-    def _store(self, events: list[Event], mark: Mark | None) -> list[Row | Exception | None]:
-        """In the writer's thread. An event that no disk could store fails alone."""
-        try:
-            return list(self._file.commit(events, mark))
-        except sqlite3.Error:
-            raise
-        except Exception as error:
-            if len(events) == 1:
-                return [error]
-            return [outcome for event in events for outcome in self._store([event], mark)]
+    def _written_down(self, group: list[Waiting], done: Future[list[Row | None]]) -> None:
+        error = done.exception()
+        if error is not None:
+            self._failed(group, error)
+            return
+        self._next()
+        self._settle(group, done.result())
 
-    def _written_down(self, group: list[Waiting], done: Future[list[Row | Exception | None]]) -> None:
+    def _failed(self, group: list[Waiting], error: BaseException) -> None:
+        """The disk refuses everybody; what fails for another reason fails alone."""
+        if isinstance(error, sqlite3.Error):
+            log.error("spool_not_written", error=repr(error), events=len(group))
+            self._settle(group, [_unavailable(error)] * len(group))
+        elif len(group) == 1:
+            self._settle(group, [error])
+        else:
+            self._waiting, self._singly = group + self._waiting, self._singly + len(group)
+        self._next()
+
+    def _next(self) -> None:
         self._idle.set()
         if self._waiting:
             self._write_soon()
-        error = done.exception()
-        if error is None:
-            self._settle(group, done.result())
-        else:
-            log.error("spool_not_written", error=repr(error), events=len(group))
-            refusal = _unavailable(error)
-            self._settle(group, [refusal] * len(group))
 
-    def _settle(self, group: list[Waiting], outcomes: Sequence[Row | Exception | None]) -> None:
+    def _settle(self, group: list[Waiting], outcomes: Sequence[Row | BaseException | None]) -> None:
         for (_, future), outcome in zip(group, outcomes, strict=True):
             if isinstance(outcome, Row):
                 self._fresh.append(outcome)
                 self._last = outcome.seq
             if future.done():
                 continue
-            if isinstance(outcome, Exception):
+            if isinstance(outcome, BaseException):
                 future.set_exception(outcome)
             else:
                 future.set_result(outcome is not None)
@@ -226,7 +249,13 @@ class Spool:
             self.drained.set()
 
     async def _in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.wrap_future(self._thread.submit(work, *args, **kwargs))
+        return await asyncio.wrap_future(self._submit(work, *args, **kwargs))
+
+    def _submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """In turn, in the thread. Until it is done, nobody else may touch the file."""
+        done = self._thread.submit(work, *args, **kwargs)
+        self._last_work = done
+        return done
 
 
 def _unavailable(error: BaseException) -> Unavailable:
