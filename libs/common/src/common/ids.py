@@ -21,7 +21,7 @@ def random(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(12)}"
 
 
-def trace_parent() -> str:
-    """A new W3C `traceparent` with fresh trace and span ids."""
-    drawn = secrets.token_hex(24)
-    return f"00-{drawn[:32]}-{drawn[32:]}-01"
+def trace_parent(trace: str = "") -> str:
+    """The W3C `traceparent` that begins a trace: the one given, in 32 hex digits, or a fresh one."""
+    trace = trace or secrets.token_hex(16)
+    return f"00-{trace}-{trace[:16]}-01"

@@ -54,13 +54,14 @@ class Event(Value):
 
     @classmethod
     def first(cls, organisation: str, *, key: str, **data: Any) -> Self:
-        """The event for something that enters from outside; `key` names it there, so a repeat has the same id."""
-        return cls(
-            id=ids.derived(cls.name, organisation, key),
-            organisation=organisation,
-            traceparent=data.pop("traceparent", "") or ids.trace_parent(),
-            **data,
-        )
+        """The event for something that enters from outside; `key` names it there, so a repeat has the same id.
+
+        A trace that begins here bears that id.
+        """
+        event_id = ids.derived(cls.name, organisation, key)
+        if not data.get("traceparent"):
+            data["traceparent"] = ids.trace_parent(event_id)
+        return cls(id=event_id, organisation=organisation, **data)
 
     @classmethod
     def after(cls, cause: Event | Request[Any], *, key: str = "", **data: Any) -> Self:

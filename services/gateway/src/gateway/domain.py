@@ -73,6 +73,5 @@ def _belongs(route: Route | None, account: str, address: Address) -> None:
     """A proved request for another's address or account is a mistake or a try: as if there were nothing here."""
     if route is None:
         return
-    ours = any(one.value == address.value and one.kind == address.kind for one in route.addresses)
-    if account != route.account or not ours:
+    if account != route.account or address not in route.addresses:
         raise NotFound("there is no such address behind this route", code="mismatch")

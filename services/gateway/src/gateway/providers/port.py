@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from common.catalogue.messages import SmsReceived, SmsStatusReported
 from common.catalogue.values import Address
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(NamedTuple):
     """One request as it came; nothing in it is proved yet."""
 
     method: str

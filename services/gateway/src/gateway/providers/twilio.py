@@ -39,6 +39,7 @@ _STATUSES: dict[str, ProviderStatus] = {
     "canceled": "canceled",
 }
 _MOST_MEDIA = 10
+_LONGEST = 320
 
 
 class Twilio:
@@ -166,14 +167,16 @@ def _present(fields: Mapping[str, str], name: str) -> str:
 
 
 def _needed(fields: Mapping[str, str], name: str) -> str:
-    value = _present(fields, name)
-    if not value or len(value) > 320:
-        raise BadField(name, "is empty" if not value else "is too long")
-    return value
+    value = fields.get(name)
+    if value and len(value) <= _LONGEST:
+        return value
+    raise BadField(name, "is too long" if value else "is missing" if value is None else "is empty")
 
 
 def _count(fields: Mapping[str, str], name: str, default: int) -> int:
-    text = fields.get(name) or str(default)
+    text = fields.get(name)
+    if not text:
+        return default
     if not (text.isascii() and text.isdigit() and len(text) <= 4):
         raise BadField(name, "is not a small whole number")
     return int(text)
