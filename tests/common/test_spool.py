@@ -14,7 +14,9 @@ import pytest
 from common.catalogue.messages import SmsStatusReported
 from common.errors import Unavailable
 from common.outbox import RETENTION, Row
-from common.spool import Spool, claim
+from common.spool import Spool, SpoolFile, claim
+from common.spool.file import Mark
+from common.spool.seen import IN_MEMORY
 
 
 def an_event(n: int) -> SmsStatusReported:
@@ -239,3 +241,95 @@ def test_the_log_is_copied_back_beside_the_appends(tmp_path: Path) -> None:
     finally:
         without_log.close()
         file.close()
+
+
+MANY = (IN_MEMORY // 100 + 20) * 100
+
+
+def fill(file: SpoolFile) -> None:
+    """More events than there are ids in memory, in groups as under load."""
+    for start in range(0, MANY, 100):
+        file.store([an_event(n) for n in range(start, start + 100)], None)
+
+
+def new(file: SpoolFile, numbers: range) -> int:
+    """How many of these events are really added."""
+    return sum(row is not None for row in file.store([an_event(n) for n in numbers], None))
+
+
+def in_table(folder: Path) -> int:
+    db = sqlite3.connect(folder / "spool-0.db")
+    try:
+        return int(db.execute("SELECT count(*) FROM ids").fetchone()[0])
+    finally:
+        db.close()
+
+
+def make_old(folder: Path) -> None:
+    db = sqlite3.connect(folder / "spool-0.db")
+    db.execute("UPDATE rows SET created_at = 0")
+    db.execute("UPDATE meta SET position = last")
+    db.commit()
+    db.close()
+
+
+def test_a_repeat_is_noticed_wherever_its_id_waits_and_after_a_restart(tmp_path: Path) -> None:
+    file = claim(tmp_path, "edge")
+    fill(file)
+    assert 0 < in_table(tmp_path) < MANY
+    assert new(file, range(MANY)) == 0
+    file.close()
+    file = claim(tmp_path, "edge")
+    assert new(file, range(MANY + 1)) == 1
+    file.close()
+
+
+def test_no_id_is_lost_when_the_disk_refuses_a_group(tmp_path: Path) -> None:
+    file = claim(tmp_path, "edge")
+    fill(file)
+    written = in_table(tmp_path)
+    with a_full_disk(4096), pytest.raises(sqlite3.OperationalError):
+        new(file, range(MANY, MANY + 100))
+    assert in_table(tmp_path) == written
+    assert new(file, range(MANY + 100)) == 100
+    for start in range(MANY + 100, 3 * MANY, 100):
+        file.store([an_event(n) for n in range(start, start + 100)], None)
+    file.close()
+    file = claim(tmp_path, "edge")
+    assert new(file, range(3 * MANY)) == 0
+    file.close()
+
+
+def test_pruned_ids_are_forgotten_in_memory_and_in_the_table(tmp_path: Path) -> None:
+    file = claim(tmp_path, "edge")
+    fill(file)
+    file.store([], Mark(MANY, "one", MANY))
+    make_old(tmp_path)
+    while file.prune():
+        pass
+    assert in_table(tmp_path) == 0
+    assert new(file, range(MANY)) == MANY
+    file.close()
+
+
+async def test_an_append_waits_for_somebody_else_who_writes_to_the_file(tmp_path: Path) -> None:
+    async with a_spool(tmp_path) as spool:
+        other = sqlite3.connect(tmp_path / "spool-0.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        appending = asyncio.create_task(spool.append(an_event(1)))
+        assert not (await asyncio.wait([appending], timeout=0.05))[0]
+        other.execute("ROLLBACK")
+        other.close()
+        assert await asyncio.wait_for(appending, 10)
+
+
+async def test_appends_and_looks_at_the_file_do_not_meet(tmp_path: Path) -> None:
+    async with a_spool(tmp_path) as spool:
+        for start in range(0, 300, 10):
+            await asyncio.gather(
+                spool.ping(),
+                *(spool.append(an_event(n)) for n in range(start, start + 10)),
+                spool.backlog(),
+                spool.prune(),
+            )
+        assert [row.seq for row in await all_rows(spool)] == list(range(1, 301))
