@@ -316,7 +316,7 @@ async def test_an_append_waits_for_somebody_else_who_writes_to_the_file(tmp_path
     async with a_spool(tmp_path) as spool:
         other = sqlite3.connect(tmp_path / "spool-0.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
-        appending = asyncio.create_task(spool.append(an_event(1)))
+        appending = spool.append(an_event(1))
         assert not (await asyncio.wait([appending], timeout=0.05))[0]
         other.execute("ROLLBACK")
         other.close()

@@ -58,10 +58,11 @@ class Event(Value):
 
         A trace that begins here bears that id.
         """
-        event_id = ids.derived(cls.name, organisation, key)
+        data["organisation"] = organisation
+        data["id"] = ids.derived(cls.name, organisation, key)
         if not data.get("traceparent"):
-            data["traceparent"] = ids.trace_parent(event_id)
-        return cls(id=event_id, organisation=organisation, **data)
+            data["traceparent"] = ids.trace_parent(data["id"])
+        return cls.model_validate(data)
 
     @classmethod
     def after(cls, cause: Event | Request[Any], *, key: str = "", **data: Any) -> Self:

@@ -21,7 +21,7 @@ from fastapi import FastAPI, Request, Response
 
 from gateway.accounts import Accounts
 from gateway.domain import Admission
-from gateway.providers.port import Provider, Webhook
+from gateway.providers.port import Answer, Provider, Webhook
 from gateway.requests import Gone, Receive, read
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -41,13 +41,24 @@ class Reply:
     body: bytes
 
 
+Noted = dict[bool, Reply]
+"""The answer to what is new, and to what was there already."""
+
+
 def _reply(status: int, outcome: str, headers: Mapping[str, str], body: bytes) -> Reply:
     whole = {**headers, "content-length": str(len(body))}
     return Reply(status, outcome, [(name.encode(), value.encode()) for name, value in whole.items()], body)
 
 
-_NOTED = Reply(204, "stored", [], b"")
-_NOTED_BEFORE = Reply(204, "repeat", [], b"")
+def _taken(answer: Answer) -> Noted:
+    headers = {"content-type": answer.content_type}
+    return {
+        new: _reply(answer.status, outcome, headers, answer.body)
+        for new, outcome in ((True, "stored"), (False, "repeat"))
+    }
+
+
+_NOTED: Noted = {True: Reply(204, "stored", [], b""), False: Reply(204, "repeat", [], b"")}
 _IGNORED = Reply(204, "ignored", [], b"")
 _FAILED = _reply(
     500, "failed", {"content-type": problems.CONTENT_TYPE}, problems.problem(500, "internal", "Failed", "it is logged")
@@ -68,11 +79,7 @@ class Webhooks:
     ) -> None:
         self._admission, self._spool, self._accounts = admission, spool, accounts
         self._limit, self._rest = body_limit, rest
-        self._taken = {
-            (one.name, new): _reply(one.taken.status, outcome, {"content-type": one.taken.content_type}, one.taken.body)
-            for one in providers
-            for new, outcome in ((True, "stored"), (False, "repeat"))
-        }
+        self._taken = {one.name: _taken(one.taken) for one in providers}
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request and account for it."""
@@ -94,9 +101,13 @@ class Webhooks:
     async def _take(self, route: str, attempt: str | None, scope: dict[str, Any], receive: Receive) -> Reply:
         try:
             webhook = await read(scope, receive, self._limit)
-            if attempt is None:
-                return await self._text(route, webhook)
-            return await self._report(route, attempt, webhook)
+            event, noted = self._text(route, webhook) if attempt is None else self._report(route, attempt, webhook)
+            if event is None:
+                return _IGNORED
+            crash("g1")
+            new = await self._spool.append(event)
+            crash("g2")
+            return noted[new]
         except SwitchboardError as error:
             refusal = problems.of(error)
             return _reply(refusal.status, getattr(error, "reason", error.code), refusal.headers, refusal.body)
@@ -106,21 +117,12 @@ class Webhooks:
             log.exception("webhook_failed")
             return _FAILED
 
-    async def _text(self, route: str, webhook: Webhook) -> Reply:
+    def _text(self, route: str, webhook: Webhook) -> tuple[Event | None, Noted]:
         provider, sms = self._admission.sms(route, webhook)
-        return self._taken[provider.name, await self._store(sms)]
+        return sms, self._taken[provider.name]
 
-    async def _report(self, route: str, attempt: str, webhook: Webhook) -> Reply:
-        report = self._admission.status(route, attempt, webhook)
-        if report is None:
-            return _IGNORED
-        return _NOTED if await self._store(report) else _NOTED_BEFORE
-
-    async def _store(self, event: Event) -> bool:
-        crash("g1")
-        new = await self._spool.append(event)
-        crash("g2")
-        return new
+    def _report(self, route: str, attempt: str, webhook: Webhook) -> tuple[Event | None, Noted]:
+        return self._admission.status(route, attempt, webhook), _NOTED
 
 
 def rest() -> FastAPI:

@@ -24,6 +24,7 @@ class Joining:
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+        self.is_closing = transport.is_closing  # asked at every answer, and `__getattr__` is slow
         self._head = b""
 
     def write(self, data: bytes) -> None:

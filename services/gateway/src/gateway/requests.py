@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -13,6 +14,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 _FORM = b"application/x-www-form-urlencoded"
 _MOST_FIELDS = 1000
+_SHORT = 24
 
 
 class Gone(Exception):
@@ -68,16 +70,25 @@ def parameters(form: str) -> list[tuple[str, str]]:
     pairs = form.replace("+", " ").split("&")
     if len(pairs) > _MOST_FIELDS:
         raise Refused(f"more than {_MOST_FIELDS} parameters", code="invalid", reason="too_many_fields")
-    split = [pair.partition("=") for pair in pairs if pair]
-    if "%" not in form:
-        return [(name, value) for name, _, value in split]
-    return [
-        (name if "%" not in name else _decoded(name), value if "%" not in value else _decoded(value))
-        for name, _, value in split
-    ]
+    fields = []
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        if "%" in pair:
+            fields.append((_decoded(name), _decoded(value)))
+        elif pair:
+            fields.append((name, value))
+    return fields
 
 
 def _decoded(text: str) -> str:
+    if "%" not in text:
+        return text
+    return _short(text) if len(text) <= _SHORT else unquote_to_bytes(text).decode()
+
+
+@lru_cache(maxsize=4096)
+def _short(text: str) -> str:
+    """A number, mostly: the same few come again and again."""
     return unquote_to_bytes(text).decode()
 
 

@@ -64,12 +64,12 @@ class Spool:
 
     # for the edge
 
-    async def append(self, event: Event) -> bool:
-        """Durable when this returns; False when the same id was there already. `Unavailable` when it is not durable."""
+    def append(self, event: Event) -> asyncio.Future[bool]:
+        """Durable once awaited; False when the same id was there already. `Unavailable` when it is not durable."""
         future: asyncio.Future[bool] = self._loop.create_future()
         self._waiting.append((event, future))
         self._write_soon()
-        return await future
+        return future
 
     async def ping(self) -> None:
         """For health: a real write, committed."""
