@@ -88,6 +88,10 @@ class SpoolFile:
         self.mark = Mark(*mark)
         self._begun: tuple[list[Row | None], Mark | None] = [], None
 
+    def warm_up(self) -> None:
+        """Read what storing needs, so that the first event is stored as quickly as the others."""
+        self._seen.load()
+
     def begin(self, events: Sequence[Event], mark: Mark | None) -> None:
         """Put what is not there yet, and `mark`, into a transaction; raises `Busy` at once, or what failed."""
         self._open()
@@ -232,6 +236,7 @@ def claim(folder: Path, service: str) -> SpoolFile:
     slot = 0
     while (file := take(folder / f"spool-{slot}.db", service)) is None:
         slot += 1
+    file.warm_up()
     return file
 
 

@@ -37,11 +37,20 @@ class Seen:
         self._written: list[str] = []
         self._round: list[str] = []
         self._round_began: int | None = None
+        self._loaded = False
         db.executescript(_SCHEMA)
-        self._add([row[0] for row in db.execute(_WAITING)])
+
+    def load(self) -> None:
+        """Read which ids wait: tens of thousands of rows, needless where nothing is added."""
+        if not self._loaded:
+            self._add([row[0] for row in self._db.execute(_WAITING)])
+            self._loaded = True
 
     def among(self, ids: Sequence[str]) -> set[str]:
         """Those of `ids` that are there."""
+        if not ids:
+            return set()
+        self.load()
         found = self._waiting.intersection(ids)
         found.update([row[0] for row in self._db.execute(_FOUND, (orjson.dumps(ids).decode(),))])
         return found
