@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +12,8 @@ import sqlalchemy as sa
 from common.db import Database, Tx, Utc, from_micros, insert_or_ignore, to_micros
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.support.servers import Postgres
 
 metadata = sa.MetaData()
 things = sa.Table("things", metadata, sa.Column("n", sa.Integer, primary_key=True), sa.Column("at", Utc))
@@ -41,6 +45,24 @@ async def test_one_that_fails_in_a_group_leaves_the_others_committed(database: D
     results = await asyncio.gather(*(database.write(adding(n)) for n in range(20)), return_exceptions=True)  # type: ignore[arg-type]
     assert [n for n, result in enumerate(results) if isinstance(result, Exception)] == [7]
     assert await database.read(all_things) == list(range(20))
+
+
+async def test_of_two_that_would_add_the_same_row_the_slower_looks_again(postgres: Postgres) -> None:
+    url = postgres.database(f"t{secrets.token_hex(6)}")
+    both = threading.Barrier(2)
+    one, other = Database(url), Database(url)
+    metadata.create_all(one.engine)
+
+    def add_once(tx: Tx) -> bool:
+        if all_things(tx):
+            return False
+        both.wait(timeout=10)
+        tx.execute(sa.insert(things), {"n": 1, "at": tx.now})
+        return True
+
+    assert sorted(await asyncio.gather(one.write(add_once), other.write(add_once))) == [False, True]
+    await one.close()
+    await other.close()
 
 
 async def test_a_function_that_raises_leaves_nothing(database: Database) -> None:

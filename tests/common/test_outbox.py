@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from functools import partial
 
 import nats
 import orjson
@@ -18,7 +21,7 @@ from common.outbox import Outbox
 from nats.js.errors import NotFoundError
 
 from tests.conftest import declare_streams
-from tests.support.servers import Broker
+from tests.support.servers import Broker, Postgres
 
 metadata = sa.MetaData()
 rows, producer = outbox.tables(metadata)
@@ -69,6 +72,11 @@ def open_rows(tx: Tx) -> list[int]:
     return list(tx.execute(sa.select(rows.c.seq).where(rows.c.stream_seq.is_(None))).scalars())
 
 
+def forget_everything(tx: Tx) -> None:
+    tx.execute(sa.delete(rows))
+    tx.execute(sa.delete(producer))
+
+
 async def test_what_is_staged_is_published_in_order(database: Database, broker: Broker) -> None:
     bus = Bus("tester", broker.url)
     bus.outbox(database)
@@ -106,6 +114,27 @@ async def test_two_replicas_number_densely(database: Database, database_url: str
     await asyncio.gather(*((database, other)[n % 2].write(staging(n)) for n in range(1, 60)))
     await other.close()
     assert await database.read(all_rows) == list(range(1, 61))
+
+
+async def test_two_replicas_that_begin_at_once_number_densely_and_neither_begins_again(postgres: Postgres) -> None:
+    url = postgres.database(f"t{secrets.token_hex(6)}")
+    replicas = Database(url), Database(url)
+    metadata.create_all(replicas[0].engine)
+    for replica in replicas:
+        Outbox(replica, "tester")
+    for n in range(10):
+        both, runs = threading.Barrier(2, timeout=10), list[int]()
+
+        def work(tx: Tx, n: int, both: threading.Barrier = both, runs: list[int] = runs) -> None:
+            staging(n)(tx)
+            runs.append(n)
+            both.wait()
+
+        await asyncio.gather(replicas[0].write(partial(work, n=2 * n)), replicas[1].write(partial(work, n=2 * n + 1)))
+        assert (sorted(runs), await replicas[0].read(all_rows)) == ([2 * n, 2 * n + 1], [1, 2])
+        await replicas[0].write(forget_everything)
+    for replica in replicas:
+        await replica.close()
 
 
 async def test_rows_of_a_process_that_died_are_published_by_the_next(database: Database, broker: Broker) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import secrets
+import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +17,8 @@ from common.catalogue.values import Done
 from common.db import Database, Tx
 from common.errors import Conflict
 from common.messages import Order, Value
+
+from tests.support.servers import Postgres
 
 metadata = sa.MetaData()
 stored = replies.table(metadata)
@@ -47,6 +53,24 @@ def red(key: str = "k", **more: Any) -> Paint:
 async def test_the_same_key_gives_the_same_reply(database: Database) -> None:
     assert await database.write(painting(red())) == (Done(changed=True), False)
     assert await database.write(painting(red())) == (Done(changed=True), True)
+
+
+async def test_the_same_key_on_two_replicas_at_once_is_one_intent(postgres: Postgres) -> None:
+    url = postgres.database(f"t{secrets.token_hex(6)}")
+    both = threading.Barrier(2)
+    replicas = Database(url), Database(url)
+    metadata.create_all(replicas[0].engine)
+
+    def work(tx: Tx, order: Paint) -> tuple[Done, bool]:
+        if known := replies.recall(tx, order):
+            return known
+        both.wait(timeout=10)
+        return replies.store(tx, order, Done(changed=True)), False
+
+    told = await asyncio.gather(*(replica.write(partial(work, order=red())) for replica in replicas))
+    for replica in replicas:
+        await replica.close()
+    assert sorted(told, key=lambda reply: reply[1]) == [(Done(changed=True), False), (Done(changed=True), True)]
 
 
 async def test_the_edge_asking_again_is_not_a_duplicate(database: Database) -> None:

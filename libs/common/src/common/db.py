@@ -226,16 +226,17 @@ class Database:
         return _Opened(self._lend(self._write_engine), works, self._hook)
 
     def patiently(self, works: Sequence[Callable[[Tx], Any]]) -> _Opened:
-        """Open and commit, trying again while the database is locked, deadlocked or away."""
+        """Open and commit, trying again while the database is locked, deadlocked or away; once when outrun."""
         deadline = time.monotonic() + _RETRY_FOR
-        pause = 0.01
+        pause, outrun = 0.01, False
         while True:
             try:
                 opened = self.open(works)
                 opened.commit()
             except DBAPIError as error:
-                if not _passing(error):
+                if not _passing(error) and (outrun or not _outrun(error)):
                     raise
+                outrun = outrun or _outrun(error)
                 if time.monotonic() > deadline:
                     raise Unavailable(f"the database does not answer: {error.orig!r}", code="database") from error
             else:
@@ -246,6 +247,10 @@ class Database:
     def passing(self, error: BaseException) -> bool:
         """Locked, deadlocked, serialisation failure or connection lost: the same may work in a moment."""
         return _passing(error)
+
+    def outrun(self, error: BaseException) -> bool:
+        """Another was first with the same row: who looks again finds it."""
+        return _outrun(error)
 
     def _read(self, work: Callable[[Tx], T]) -> T:
         return self._look(lambda: _Lent(self._read_engine.connect(), kept=False), work)
@@ -283,6 +288,11 @@ def _passing(error: BaseException) -> bool:
             return code in {"40001", "40P01", "55P03"} or code.startswith(("08", "57P"))
         return error.connection_invalidated or (isinstance(error, OperationalError) and "no such" not in str(error))
     return False
+
+
+def _outrun(error: BaseException) -> bool:
+    """A unique row that another transaction added after this one looked: on PostgreSQL a second look finds it."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == "23505"
 
 
 def _now(connection: Connection) -> datetime:

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 import structlog
 
 from common import envelope, ids
-from common.db import Database, Tx, Utc
+from common.db import Database, Tx, Utc, insert_or_ignore
 from common.errors import SwitchboardError
 from common.messages import Event
 from common.statements import Prepared
@@ -89,8 +89,6 @@ _KNOWN = Prepared(sa.select(_rows.c.id).where(_rows.c.id.in_(sa.bindparam("event
 
 _ADD = Prepared(sa.insert(_rows))
 
-_BEGIN = Prepared(sa.insert(_producer))
-
 _MOVE = Prepared(
     sa.update(_producer).where(_producer.c.name == sa.bindparam("producer")).values(last_seq=sa.bindparam("last"))
 )
@@ -127,10 +125,7 @@ class Outbox:
     def before_commit(self, tx: Tx) -> list[Row]:
         """Give the staged events their sequence; one staged before keeps its first. Locks the producer last."""
         events = list({event.id: event for event in tx.staged}.values())
-        last = tx.execute(_LAST, {"producer": self.producer}).scalar()
-        if last is None:
-            tx.execute(_BEGIN, {"name": self.producer, "last_seq": 0})
-            last = 0
+        last = self._locked(tx)
         known = set(tx.execute(_KNOWN, {"events": [event.id for event in events]}).scalars())
         rows = [self._row(event, last + n) for n, event in enumerate((e for e in events if e.id not in known), 1)]
         if rows:
@@ -142,6 +137,15 @@ class Outbox:
         """Let the relay have them without a look at the table."""
         self._fresh.extend(written)
         self._wake.set()
+
+    def _locked(self, tx: Tx) -> int:
+        """The last sequence given out. Of two replicas that would begin at once, one waits for the other's commit."""
+        mine = {"producer": self.producer}
+        last = tx.execute(_LAST, mine).scalar()
+        if last is None:
+            tx.execute(insert_or_ignore(tx, _producer), {"name": self.producer, "last_seq": 0})
+            last = tx.execute(_LAST, mine).scalar_one()
+        return int(last)
 
     def _row(self, event: Event, seq: int) -> Row:
         return Row(seq, event.id, event.subject, envelope.encode(event, producer=self.producer, sequence=seq))
