@@ -38,6 +38,9 @@ ORDER_TOTAL = 6.0
 
 QUERY_DEADLINE = 5.0
 
+_ASKING = 30
+"""Seconds an answer to a ping may be late: by then the client has noticed by itself that the broker is gone."""
+
 _RESULT = b'{"result":'
 """How every answer begins that is no refusal; what follows is the result itself, read without an unpacked copy."""
 
@@ -90,9 +93,15 @@ class Bus:
         return self._client is not None and self._client.is_connected
 
     async def ping(self) -> None:
-        """A real round trip; raises `Unavailable` when the broker does not answer within a second."""
+        """A real round trip; raises `Unavailable` when the broker does not answer within a second.
+
+        The client breaks the connection over an answer to somebody who gave up, so the asking itself goes on.
+        """
+        asking = asyncio.ensure_future(self.client.flush(timeout=_ASKING))
+        asking.add_done_callback(lambda done: done.cancelled() or done.exception())
         try:
-            await self.client.flush(timeout=1)
+            async with asyncio.timeout(1):
+                await asyncio.shield(asking)
         except Exception as error:
             raise Unavailable(f"the broker does not answer: {error!r}", code="bus") from error
 

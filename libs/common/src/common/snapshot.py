@@ -88,7 +88,7 @@ class Publisher:
         body = orjson.dumps({"revision": revision})
         with contextlib.suppress(NatsError, OSError, Unavailable):
             await self._bus.client.publish(heartbeat_subject(self._bucket), body)
-            await self._bus.client.flush(timeout=1)
+            await self._bus.ping()
 
 
 class Follower:
