@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import nats
 import pytest
 from common import envelope
-from common.outbox import Row
-from common.relay import BATCH, SINGLY, Relay
+from common.relay import BATCH, SINGLY, Relay, Row
 from common.streams import EVENTS
 
 from tests.support.servers import Broker

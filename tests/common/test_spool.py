@@ -13,7 +13,7 @@ import orjson
 import pytest
 from common.catalogue.messages import SmsStatusReported
 from common.errors import Unavailable
-from common.outbox import RETENTION, Row
+from common.relay import RETENTION, Row
 from common.spool import Spool, SpoolFile, claim
 from common.spool.file import Mark
 from common.spool.seen import IN_MEMORY

@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import nats
 import orjson
@@ -21,13 +21,15 @@ from pydantic import BaseModel, ValidationError
 
 from common import envelope, errors, logs, metrics, together
 from common.consumer import Consumer, Delivery
-from common.db import Database
 from common.errors import Rejected, SwitchboardError, Unavailable
 from common.messages import Event, Order, Query, Request
-from common.outbox import Outbox
 from common.relay import Relay, Source
 from common.tasks import Supervisor
 from common.together import Together
+
+if TYPE_CHECKING:
+    from common.db import Database
+    from common.outbox import Outbox
 
 E = TypeVar("E", bound=Event)
 R = TypeVar("R", bound=BaseModel)
@@ -142,6 +144,8 @@ class Bus:
 
     def outbox(self, database: Database) -> Outbox:
         """Give `database` an outbox whose rows this bus publishes."""
+        from common.outbox import Outbox  # noqa: PLC0415 - only for who has a database
+
         outbox = Outbox(database, self.service)
         self.relay(outbox)
         return outbox

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from common import outbox
+from common import relay
 from common.db import Database, Tx, Utc, insert_or_ignore
 from common.messages import Event
 
@@ -16,7 +16,7 @@ RETENTION = timedelta(days=45)
 STREAM_AGE = timedelta(days=7)
 LONGEST_OUTAGE = timedelta(days=14)
 
-if RETENTION <= outbox.RETENTION + STREAM_AGE + LONGEST_OUTAGE:
+if RETENTION <= relay.RETENTION + STREAM_AGE + LONGEST_OUTAGE:
     raise AssertionError("an inbox that forgets before the outbox does would handle a replay twice")
 
 

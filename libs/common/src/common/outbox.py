@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -21,10 +21,8 @@ from common import envelope, ids
 from common.db import Database, Tx, Utc, insert_or_ignore
 from common.errors import SwitchboardError
 from common.messages import Event
+from common.relay import RETENTION, Row
 from common.statements import Prepared
-
-RETENTION = timedelta(days=7)
-"""How long published rows are kept for a broker, or a subscriber, that lost them."""
 
 _SWEEP_AGE = timedelta(seconds=2)
 _SWEEP_EVERY = 1.0
@@ -37,15 +35,6 @@ _NOTE_AFTER = 0.1
 
 _MEMORY = 20_000
 """Rows held in memory for the quick way; more are found again in the table."""
-
-
-class Row(NamedTuple):
-    """One event on its way."""
-
-    seq: int
-    id: str
-    subject: str
-    body: bytes
 
 
 def tables(metadata: sa.MetaData) -> tuple[sa.Table, sa.Table]:

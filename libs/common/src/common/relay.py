@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import Any, Protocol
+from datetime import timedelta
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 import structlog
@@ -19,8 +20,10 @@ from nats.js.errors import Error as JetStreamError
 
 from common import envelope, ids, metrics
 from common.crash import crash
-from common.outbox import Row
 from common.streams import EVENTS
+
+RETENTION = timedelta(days=7)
+"""How long published rows are kept for a broker, or a subscriber, that lost them."""
 
 BATCH = 256
 """Most rows of one atomic batch: one broker fsync. The broker takes at most 1000."""
@@ -38,6 +41,15 @@ _RETRY_FIRST, _RETRY_MOST = 0.1, 2.0
 _IDLE = 1.0
 
 log = structlog.get_logger()
+
+
+class Row(NamedTuple):
+    """One event on its way."""
+
+    seq: int
+    id: str
+    subject: str
+    body: bytes
 
 
 class Source(Protocol):

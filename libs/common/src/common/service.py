@@ -7,18 +7,20 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 import uvloop
 
-from common import inbox, logs
+from common import logs
 from common.bus import Bus
-from common.db import Database
 from common.internal import Health, InternalApp, Server, server
-from common.outbox import Outbox
 from common.settings import Settings
 from common.tasks import Supervisor
+
+if TYPE_CHECKING:  # the doors have no database, and its library is a quarter of their start
+    from common.db import Database
+    from common.outbox import Outbox
 
 log = structlog.get_logger()
 
@@ -53,6 +55,8 @@ def connect(name: str, settings: Settings) -> Bus:
 
 def worker(name: str, settings: Settings) -> Service:
     """A service with a database, an outbox and a bus, all checked by its health."""
+    from common.db import Database  # noqa: PLC0415 - as above
+
     sys.setswitchinterval(_TURN)
     bus = connect(name, settings)
     database = Database(settings.database(name))
@@ -111,6 +115,8 @@ class running:
         log.info("stopped", service=self._service.name)
 
     async def _housekeeping(self) -> None:
+        from common import inbox  # noqa: PLC0415 - as above
+
         while True:
             await asyncio.sleep(_HOUSEKEEPING)
             if self._service.outbox and self._service.database:

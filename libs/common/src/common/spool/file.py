@@ -18,7 +18,7 @@ from pathlib import Path
 
 from common import envelope
 from common.messages import Event
-from common.outbox import RETENTION, Row
+from common.relay import RETENTION, Row
 from common.spool.seen import Seen
 
 _SCHEMA = """

@@ -14,7 +14,7 @@ import structlog
 
 from common.errors import Unavailable
 from common.messages import Event
-from common.outbox import Row
+from common.relay import Row
 from common.spool.file import Busy, Mark, SpoolFile
 
 GROUP = 128
