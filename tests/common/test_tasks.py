@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from common import tasks
 from common.tasks import Supervisor
 
 
@@ -27,7 +26,7 @@ async def test_a_task_that_fails_is_started_again() -> None:
 
 
 async def test_a_task_that_misses_its_cancellation_is_told_again() -> None:
-    supervisor, started = Supervisor(), asyncio.Event()
+    supervisor, started = Supervisor(patience=0.2), asyncio.Event()
 
     async def deaf_once() -> None:
         started.set()
@@ -38,5 +37,5 @@ async def test_a_task_that_misses_its_cancellation_is_told_again() -> None:
 
     supervisor.start("deaf", deaf_once)
     await started.wait()
-    async with asyncio.timeout(tasks._PATIENCE * 3):
+    async with asyncio.timeout(10):
         await supervisor.stop()

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 _PAUSE_FIRST, _PAUSE_MOST = 0.2, 10.0
-_PATIENCE = 12.0
+PATIENCE = 12.0
+"""Seconds, longer than any task finishes what it owes, after which one that is still there is told to end again."""
 
 log = structlog.get_logger()
 
@@ -16,7 +17,8 @@ log = structlog.get_logger()
 class Supervisor:
     """Owns tasks: none fails silently, none outlives `stop()`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
@@ -27,13 +29,13 @@ class Supervisor:
         """Cancel every task and wait until it is gone.
 
         Before Python 3.12 `wait_for`, which the broker's client uses too, swallows a cancellation that meets its
-        result; so who is still there after `_PATIENCE`, longer than any task finishes what it owes, is told again.
+        result; so who is still there after `patience` is told again.
         """
         waiting = set(self._tasks)
         while waiting:
             for task in waiting:
                 task.cancel()
-            _, waiting = await asyncio.wait(waiting, timeout=_PATIENCE)
+            _, waiting = await asyncio.wait(waiting, timeout=self._patience)
         self._tasks.clear()
 
 
