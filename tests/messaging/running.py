@@ -127,6 +127,7 @@ class House:
     service: Service | None = None
     revision: int = 1
     _sequence: int = 0
+    _known: set[str] = field(default_factory=set)
 
     async def ask(self, request: Order[R] | Query[R]) -> R:
         if isinstance(request, Order):
@@ -206,9 +207,12 @@ class House:
         return self.of(kind)
 
     async def _hear(self, message: Msg) -> None:
+        """The stream keeps an event that is published again once; who listens live hears it again."""
         event = envelope.decode(message.data)
         async with self.changed:
-            self.heard.append(event)
+            if event.id not in self._known:
+                self._known.add(event.id)
+                self.heard.append(event)
             self.changed.notify_all()
 
     async def _authorize(self, order: Authorize) -> Decision:
