@@ -17,11 +17,11 @@ run: $(VENV)/.local  ## Start everything here, with the local phone company; Ctr
 
 test: $(VENV)/.dev  ## Everything a change must pass
 	@$(MAKE) --no-print-directory check-code
-	@$(BIN)/pytest -n $(or $(TEST_WORKERS),2) --dist loadfile
+	@$(BIN)/pytest -n $(or $(TEST_WORKERS),3)
 
 check: $(VENV)/.dev  ## The quick part of it, in under a minute
 	@$(MAKE) --no-print-directory check-code
-	@$(BIN)/pytest -n $(or $(TEST_WORKERS),2) --dist loadfile tests/contracts tests/common
+	@$(BIN)/pytest -n $(or $(TEST_WORKERS),3) tests/contracts tests/common
 
 .PHONY: check-code
 check-code:

@@ -9,9 +9,8 @@ from pathlib import Path
 from audit import domain
 from audit.domain import Received
 from audit.settings import Settings
-from common import envelope, migrate
+from common import envelope
 from common.catalogue.audit import AlertRaised
-from common.db import Database
 
 from tests.support.servers import Broker
 
@@ -32,18 +31,12 @@ def events(numbers: Iterable[int], organisation: str = "org_a") -> list[Received
     return [an_event(n, organisation) for n in numbers]
 
 
-def a_database(url: str) -> Database:
-    migrate.upgrade("audit", url)
-    return Database(url)
-
-
 def some_settings(broker: Broker, url: str, folder: Path, **more: object) -> Settings:
     keys = folder / "secrets"
     keys.mkdir(exist_ok=True)
     key = keys / "audit-checkpoint.key"
     if not key.exists():
         key.write_text(secrets.token_hex(32))
-    migrate.upgrade("audit", url)
     return Settings(
         nats_auth=False,
         nats_url=broker.url,

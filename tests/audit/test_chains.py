@@ -12,12 +12,12 @@ from audit.store import chains, producers
 from audit.store.tables import entries, gaps
 from common.db import Database, Tx
 
-from tests.audit.building import a_database, an_event, events
+from tests.audit.building import an_event, events
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    database = a_database(database_url)
+    database = Database(database_url)
     yield database
     await database.close()
 

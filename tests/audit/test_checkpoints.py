@@ -16,7 +16,7 @@ from audit.store import chains
 from audit.store.tables import entries
 from common.db import Database
 
-from tests.audit.building import a_database, events
+from tests.audit.building import events
 
 KEY = b"k" * 32
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -86,7 +86,7 @@ def test_a_line_changed_or_signed_by_another_key_is_noticed(tmp_path: Path) -> N
 
 def a_chain(url: str, folder: Path) -> None:
     async def build() -> None:
-        database = a_database(url)
+        database = Database(url)
         await database.write(lambda tx: chains.append(tx, events(range(1, 21))))
         a_notary(folder).write(NOW, await database.read(chains.all_heads))
         await database.close()

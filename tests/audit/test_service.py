@@ -21,6 +21,7 @@ from common.errors import Unavailable
 from common.messages import PLATFORM, Event
 
 from tests.audit.building import an_alert, an_event, some_settings
+from tests.support.databases import Tables
 from tests.support.servers import Broker
 
 
@@ -109,8 +110,10 @@ async def _is_true(find: Callable[[], Awaitable[list[AlertLine]]]) -> bool:
     return bool(await find())
 
 
-async def test_bytes_that_are_no_event_become_a_dead_letter_with_the_reason(broker: Broker, tmp_path: Path) -> None:
-    settings = some_settings(broker, f"sqlite:///{tmp_path / 'audit.db'}", tmp_path)
+async def test_bytes_that_are_no_event_become_a_dead_letter_with_the_reason(
+    broker: Broker, tables: Tables, tmp_path: Path
+) -> None:
+    settings = some_settings(broker, tables.sqlite(tmp_path / "audit.db"), tmp_path)
     house = await build(settings)
     client = await nats.connect(broker.url)
     async with service.running(house, settings):
@@ -126,8 +129,10 @@ async def test_bytes_that_are_no_event_become_a_dead_letter_with_the_reason(brok
     assert "not an event" in letter.headers["Dead-Reason"]
 
 
-async def test_a_database_set_back_behind_a_checkpoint_raises_a_critical_alert(broker: Broker, tmp_path: Path) -> None:
-    settings = some_settings(broker, f"sqlite:///{tmp_path / 'audit.db'}", tmp_path)
+async def test_a_database_set_back_behind_a_checkpoint_raises_a_critical_alert(
+    broker: Broker, tables: Tables, tmp_path: Path
+) -> None:
+    settings = some_settings(broker, tables.sqlite(tmp_path / "audit.db"), tmp_path)
     house = await build(settings)
     assert house.database is not None
     await house.database.write(lambda tx: chains.append(tx, [an_event(1), an_event(2)]))
@@ -150,8 +155,10 @@ async def test_a_database_set_back_behind_a_checkpoint_raises_a_critical_alert(b
         await until(raised)
 
 
-async def test_a_checkpoint_file_that_was_changed_keeps_audit_from_starting(broker: Broker, tmp_path: Path) -> None:
-    settings = some_settings(broker, f"sqlite:///{tmp_path / 'audit.db'}", tmp_path)
+async def test_a_checkpoint_file_that_was_changed_keeps_audit_from_starting(
+    broker: Broker, tables: Tables, tmp_path: Path
+) -> None:
+    settings = some_settings(broker, tables.sqlite(tmp_path / "audit.db"), tmp_path)
     settings.checkpoint_folder.mkdir()
     (settings.checkpoint_folder / "checkpoints-0.jsonl").write_text("{}\n")
     with pytest.raises(SystemExit, match="keep the file as evidence"):

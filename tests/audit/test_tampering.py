@@ -20,7 +20,7 @@ from common.outbox import Outbox
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.audit.building import a_database, events
+from tests.audit.building import events
 
 LENGTH = 12
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -61,7 +61,7 @@ class Stored:
 @pytest.fixture
 def stored(database_url: str) -> Iterator[Stored]:
     async def build() -> None:
-        database = a_database(database_url)
+        database = Database(database_url)
         both = events(range(1, LENGTH + 1), "org_a") + events(range(1, 4), "org_b")
         await database.write(lambda tx: chains.append(tx, both))
         await database.close()
@@ -257,7 +257,7 @@ def test_rows_of_a_stranger_are_found(stored: Stored) -> None:
 
 
 async def test_an_erased_payload_is_reported_and_is_not_damage(database_url: str) -> None:
-    database = a_database(database_url)
+    database = Database(database_url)
     Outbox(database, "audit")
     batch = events(range(1, 6))
     await database.write(lambda tx: chains.append(tx, batch))

@@ -1,4 +1,4 @@
-"""What the tests of billing are built from: a database with its tables, orders, events, and an independent auditor."""
+"""What the tests of billing are built from: orders, events, and an independent auditor."""
 
 from __future__ import annotations
 
@@ -30,12 +30,6 @@ FAST = 1_000_000
 TERMS = Terms(Limits(), organisation_rate=FAST, agent_rate=FAST, burst=timedelta(minutes=1))
 WORST, COST = 8_300 + 6_200, 8_300
 """Micro-units a segment to the US: with the most a carrier adds, and without."""
-
-
-def a_database(url: str) -> Database:
-    database = Database(url)
-    metadata.create_all(database.engine)
-    return database
 
 
 def an_order(hold: str = "op_1", **changes: Any) -> Authorize:

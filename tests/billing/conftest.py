@@ -7,11 +7,16 @@ from collections.abc import AsyncIterator
 import pytest
 from common.db import Database
 
-from tests.billing.building import a_database
+from tests.support.databases import Tables
+
+
+@pytest.fixture
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    return Tables("billing", tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    database = a_database(database_url)
+    database = Database(database_url)
     yield database
     await database.close()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from billing.app import build
 from billing.settings import Settings
-from common import migrate, service
+from common import service
 from common.bus import Bus
 from common.catalogue.billing import (
     GetBillingSummary,
@@ -37,7 +37,6 @@ OPERATOR = Actor(tier="operator")
 
 @pytest.fixture
 async def billing(broker: Broker, database_url: str, tmp_path: Path) -> AsyncIterator[Service]:
-    migrate.upgrade("billing", database_url)
     settings = Settings(nats_auth=False, nats_url=broker.url, database_url=database_url, data=tmp_path)
     async with service.running(await build(settings), settings) as house:
         yield house

@@ -23,6 +23,7 @@ from tests.support.stack import Stack, a_stack
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """For every test here; the last one stops it."""
     with a_stack(tmp_path_factory.mktemp("house"), replicas="gateway=2") as running:
         yield running
 
@@ -149,11 +150,10 @@ def test_one_database_url_for_all_services_is_refused(tmp_path: Path) -> None:
     assert "{service}" in done.stderr
 
 
-def test_sigint_stops_everything_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    with a_stack(tmp_path) as running:
-        pids = running.run["pids"]
-        running.process.send_signal(signal.SIGINT)
-        assert running.process.wait(40) == 0
-        assert not (tmp_path / "run.json").exists()
-        assert not [name for name, pid in pids.items() if Path(f"/proc/{pid}").exists()]
-        assert "was killed" not in running.log
+def test_sigint_stops_everything_and_leaves_nothing_behind(stack: Stack) -> None:
+    pids = stack.run["pids"]
+    stack.process.send_signal(signal.SIGINT)
+    assert stack.process.wait(40) == 0
+    assert not (stack.folder / "run.json").exists()
+    assert not [name for name, pid in pids.items() if Path(f"/proc/{pid}").exists()]
+    assert "was killed" not in stack.log

@@ -13,7 +13,7 @@ from common.db import Database, Tx, Utc, from_micros, insert_or_ignore, to_micro
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.servers import Postgres
+from tests.support.databases import Postgres
 
 metadata = sa.MetaData()
 things = sa.Table("things", metadata, sa.Column("n", sa.Integer, primary_key=True), sa.Column("at", Utc))

@@ -13,7 +13,7 @@ import nats
 import orjson
 import pytest
 import sqlalchemy as sa
-from common import outbox
+from common import outbox, relay
 from common.bus import Bus
 from common.catalogue.audit import AlertRaised
 from common.db import Database, Tx
@@ -21,7 +21,8 @@ from common.outbox import Outbox
 from nats.js.errors import NotFoundError
 
 from tests.conftest import declare_streams
-from tests.support.servers import Broker, Postgres
+from tests.support.databases import Postgres
+from tests.support.servers import Broker
 
 metadata = sa.MetaData()
 rows, producer = outbox.tables(metadata)
@@ -191,7 +192,7 @@ async def test_rows_not_published_are_never_pruned(database: Database) -> None:
     await database.write(staging(1, 2))
 
     def age(tx: Tx) -> None:
-        tx.execute(sa.update(rows).values(created_at=tx.now - outbox.RETENTION - timedelta(days=1)))
+        tx.execute(sa.update(rows).values(created_at=tx.now - relay.RETENTION - timedelta(days=1)))
         tx.execute(sa.update(rows).where(rows.c.seq == 1).values(incarnation="x", stream_seq=1))
 
     await database.write(age)

@@ -18,7 +18,7 @@ from common.db import Database, Tx
 from common.errors import Conflict
 from common.messages import Order, Value
 
-from tests.support.servers import Postgres
+from tests.support.databases import Postgres
 
 metadata = sa.MetaData()
 stored = replies.table(metadata)

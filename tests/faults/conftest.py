@@ -1,4 +1,4 @@
-"""One running house a module, on SQLite and on PostgreSQL; two gateways, so that one may die while texts come in."""
+"""One running house on SQLite, one on PostgreSQL; two gateways, so that one may die while texts come in."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ QUICK = {
 """Fewer at a time and shorter patience than in production: the same code, a shorter test."""
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="package", params=["sqlite", "postgresql"])
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     admin = ""
     if request.param == "postgresql":

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.messaging.running import House, running
+from tests.support.databases import Tables
 from tests.support.servers import Broker
+
+
+@pytest.fixture
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    return Tables("messaging", tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from common import envelope, migrate, service
+from common import envelope, service
 from common.bus import Bus
 from common.catalogue.billing import Authorize, Decision
 from common.catalogue.messages import (
@@ -234,8 +234,7 @@ def settings_for(url: str, database_url: str, tmp_path: Path, **more: Any) -> Se
 
 @contextlib.asynccontextmanager
 async def running(url: str, database_url: str, tmp_path: Path, **settings: Any) -> AsyncIterator[House]:
-    """The whole cast; messaging itself starts with the directory loaded."""
-    migrate.upgrade("messaging", database_url)
+    """The whole cast, on a database with its tables; messaging itself starts with the directory loaded."""
     edge, billing, provisioning = Bus("edge", url), Bus("billing", url), Bus("provisioning", url)
     database = Database(database_url)
     house = House(url, database, FakeSms(), edge, Publisher(provisioning, DIRECTORY))

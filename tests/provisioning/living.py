@@ -125,8 +125,9 @@ async def a_worker(settings: Settings) -> AsyncIterator[Service]:
 
 @contextlib.asynccontextmanager
 async def a_house(settings: Settings) -> AsyncIterator[House]:
-    """Everything around the worker: start workers inside."""
-    upgrade("provisioning", settings.database("provisioning"))
+    """Everything around the worker: start workers inside. Tables are made in the data folder; elsewhere they are."""
+    if not settings.database_url:
+        upgrade("provisioning", settings.database("provisioning"))
     billing, tester, seen = Bus("billing", settings.nats_url), Bus("tester", settings.nats_url), list[Event]()
     answers = Billing(billing)
     directory, credentials = Directory(), Credentials(Sealer(settings.key("credentials.key")))

@@ -14,7 +14,7 @@ from provisioning.store import metadata, snapshots
 from provisioning.store.tokens import operators
 
 from tests.provisioning.fakes import FakeProvider
-from tests.support.servers import Postgres
+from tests.support.databases import Postgres
 
 
 async def test_replicas_that_start_at_once_keep_the_same_new_secrets(postgres: Postgres) -> None:

