@@ -45,9 +45,6 @@ class Transactions(Protocol):
     def passing(self, error: BaseException) -> bool:
         """Whether the same may work in a moment."""
 
-    def outrun(self, error: BaseException) -> bool:
-        """Whether another was first with the same row, so that it is there for who looks again."""
-
 
 class Job:
     """One function on its way to a commit, and who waits for it."""
@@ -212,7 +209,7 @@ def _once_more(
 
     Alone even when it was only a lock: two groups that want the same rows in different order would meet again.
     """
-    if len(group) == 1 and not (transactions.passing(error) or transactions.outrun(error)):
+    if len(group) == 1 and not transactions.passing(error):
         return [(group[0], error)]
     return [(job, _alone(transactions, job, told)) for job in group]
 

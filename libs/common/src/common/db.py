@@ -246,11 +246,7 @@ class Database:
 
     def passing(self, error: BaseException) -> bool:
         """Locked, deadlocked, serialisation failure or connection lost: the same may work in a moment."""
-        return _passing(error)
-
-    def outrun(self, error: BaseException) -> bool:
-        """Another was first with the same row: who looks again finds it."""
-        return _outrun(error)
+        return _passing(error) or _outrun(error)
 
     def _read(self, work: Callable[[Tx], T]) -> T:
         return self._look(lambda: _Lent(self._read_engine.connect(), kept=False), work)
