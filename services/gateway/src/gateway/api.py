@@ -5,10 +5,10 @@ It commits before it answers and depends on nothing but its own disk.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -17,12 +17,14 @@ from common.crash import crash
 from common.errors import SwitchboardError
 from common.messages import Event
 from common.spool import Spool
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
+from fastapi import Request as Page
 
 from gateway.accounts import Accounts
 from gateway.domain import Admission
+from gateway.protocol import head
 from gateway.providers.port import Answer, Provider, Webhook
-from gateway.requests import Gone, Receive, read
+from gateway.requests import Gone, Receive, Reply, Request, body_of, read
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -31,23 +33,14 @@ _PATH = re.compile(r"/webhooks/([A-Za-z0-9_-]{1,64})/(?:(sms)|(status)/([A-Za-z0
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer, ready to send, and what to count it as."""
-
-    status: int
-    outcome: str
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-
-
 Noted = dict[bool, Reply]
 """The answer to what is new, and to what was there already."""
 
 
 def _reply(status: int, outcome: str, headers: Mapping[str, str], body: bytes) -> Reply:
-    whole = {**headers, "content-length": str(len(body))}
-    return Reply(status, outcome, [(name.encode(), value.encode()) for name, value in whole.items()], body)
+    whole = {**headers, "content-length": str(len(body))} if body else headers
+    pairs = [(name.encode(), value.encode()) for name, value in whole.items()]
+    return Reply(status, outcome, pairs, head(status, pairs), body)
 
 
 def _taken(answer: Answer) -> Noted:
@@ -58,8 +51,8 @@ def _taken(answer: Answer) -> Noted:
     }
 
 
-_NOTED: Noted = {True: Reply(204, "stored", [], b""), False: Reply(204, "repeat", [], b"")}
-_IGNORED = Reply(204, "ignored", [], b"")
+_NOTED: Noted = {True: _reply(204, "stored", {}, b""), False: _reply(204, "repeat", {}, b"")}
+_IGNORED = _reply(204, "ignored", {}, b"")
 _FAILED = _reply(
     500, "failed", {"content-type": problems.CONTENT_TYPE}, problems.problem(500, "internal", "Failed", "it is logged")
 )
@@ -78,44 +71,61 @@ class Webhooks:
         rest: Any,
     ) -> None:
         self._admission, self._spool, self._accounts = admission, spool, accounts
-        self._limit, self._rest = body_limit, rest
+        self.limit, self._rest = body_limit, rest
         self._taken = {one.name: _taken(one.taken) for one in providers}
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one request and account for it."""
+        """Answer one request that is not for the short way of `protocol`."""
         found = _PATH.fullmatch(scope["path"]) if scope["type"] == "http" else None
         if found is None:
             await self._rest(scope, receive, send)
             return
-        started = time.perf_counter()
-        route, kind, _, attempt = found.groups()
         try:
-            reply = await self._take(route, attempt, scope, receive)
+            request, reply = await self._asked(found, scope, receive)
         except Gone:
             return
         await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
         await send({"type": "http.response.body", "body": reply.body})
-        crash("g3")
-        self._accounts.add(kind or "status", reply.status, reply.outcome, time.perf_counter() - started)
+        self.answered(request, reply)
 
-    async def _take(self, route: str, attempt: str | None, scope: dict[str, Any], receive: Receive) -> Reply:
+    async def _asked(self, found: re.Match[str], scope: dict[str, Any], receive: Receive) -> tuple[Request, Reply]:
+        request = _request(found, scope)
         try:
-            webhook = await read(scope, receive, self._limit)
-            event, noted = self._text(route, webhook) if attempt is None else self._report(route, attempt, webhook)
-            if event is None:
-                return _IGNORED
-            crash("g1")
-            new = await self._spool.append(event)
-            crash("g2")
-            return noted[new]
+            if request.method == "POST":
+                request = request._replace(body=await body_of(request.headers, receive, self.limit))
         except SwitchboardError as error:
-            refusal = problems.of(error)
-            return _reply(refusal.status, getattr(error, "reason", error.code), refusal.headers, refusal.body)
-        except Gone:
-            raise
+            return request, _refusal(error)
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.receive(request, lambda given: None if reply.done() else reply.set_result(given))
+        return request, await reply
+
+    def receive(self, request: Request, done: Callable[[Reply], None]) -> None:
+        """Give `done` the answer: a refusal at once, else when the event is durable."""
+        try:
+            webhook = read(request)
+            event, noted = self._event(request, webhook)
+            if event is None:
+                done(_IGNORED)
+                return
+            crash("g1")
+            stored = self._spool.append(event)
+        except SwitchboardError as error:
+            done(_refusal(error))
         except Exception:
             log.exception("webhook_failed")
-            return _FAILED
+            done(_FAILED)
+        else:
+            stored.add_done_callback(lambda _: done(_outcome(stored, noted)))
+
+    def answered(self, request: Request, reply: Reply) -> None:
+        """Account for it."""
+        crash("g3")
+        self._accounts.add(request.kind, reply.status, reply.outcome, time.perf_counter() - request.began)
+
+    def _event(self, request: Request, webhook: Webhook) -> tuple[Event | None, Noted]:
+        if request.attempt is None:
+            return self._text(request.route, webhook)
+        return self._report(request.route, request.attempt, webhook)
 
     def _text(self, route: str, webhook: Webhook) -> tuple[Event | None, Noted]:
         provider, sms = self._admission.sms(route, webhook)
@@ -125,12 +135,36 @@ class Webhooks:
         return self._admission.status(route, attempt, webhook), _NOTED
 
 
+def _request(found: re.Match[str], scope: dict[str, Any]) -> Request:
+    route, kind, _, attempt = found.groups()
+    query: bytes = scope["query_string"]
+    target = (scope["raw_path"] + b"?" + query if query else scope["raw_path"]).decode("latin-1")
+    headers = dict(scope["headers"])
+    return Request(route, kind or "status", attempt, scope["method"], target, headers, query, b"", time.perf_counter())
+
+
+def _refusal(error: SwitchboardError) -> Reply:
+    refusal = problems.of(error)
+    return _reply(refusal.status, getattr(error, "reason", error.code), refusal.headers, refusal.body)
+
+
+def _outcome(stored: asyncio.Future[bool], noted: Noted) -> Reply:
+    error = stored.exception()
+    if error is None:
+        crash("g2")
+        return noted[stored.result()]
+    if isinstance(error, SwitchboardError):
+        return _refusal(error)
+    log.error("webhook_failed", exc_info=error)
+    return _FAILED
+
+
 def rest() -> FastAPI:
     """The pages that are not in a hurry. Unknown ones answer a problem."""
     app = FastAPI(title="Switchboard gateway", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.exception_handler(404)
-    async def unknown(request: Request, error: Exception) -> Response:
+    async def unknown(request: Page, error: Exception) -> Response:
         body = problems.problem(404, "not_found", "Not found", "there is no such page")
         return Response(body, 404, media_type=problems.CONTENT_TYPE)
 

@@ -11,7 +11,7 @@ from common.service import Service
 from gateway.accounts import Accounts
 from gateway.api import Webhooks, rest
 from gateway.domain import Admission
-from gateway.protocol import OneWrite
+from gateway.protocol import ShortWay
 from gateway.providers.registry import providers
 from gateway.settings import Settings
 
@@ -45,7 +45,7 @@ async def build(settings: Settings) -> Service:
             "spool-log": spooled.copy_back,
             "accounts": accounts.run,
         },
-        http=[server(app, settings.gateway_host, settings.gateway_port, protocol=OneWrite)],
+        http=[server(app, settings.gateway_host, settings.gateway_port, protocol=ShortWay)],
         closing=[spooled.close],
         needs_bus=False,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from gateway.providers.port import Webhook
@@ -21,21 +21,49 @@ class Gone(Exception):
     """The sender hung up before the end of its request: nobody waits for an answer."""
 
 
-async def read(scope: dict[str, Any], receive: Receive, limit: int) -> Webhook:
-    """The request with its parameters, from the form of a POST or the query of a GET."""
-    headers: dict[bytes, bytes] = dict(scope["headers"])
-    query: bytes = scope["query_string"]
-    target = (scope["raw_path"] + b"?" + query if query else scope["raw_path"]).decode("latin-1")
-    method: str = scope["method"]
-    if method == "GET":
-        return _webhook(method, target, headers, query)
-    if method != "POST":
-        raise Refused("use POST, or GET where the provider is set so", code="wrong_method")
+class Request(NamedTuple):
+    """One request for a hot route, whole, as it came."""
+
+    route: str
+    kind: str
+    """`sms` or `status`."""
+    attempt: str | None
+    method: str
+    target: str
+    headers: dict[bytes, bytes]
+    query: bytes
+    body: bytes
+    began: float
+    """When, by `time.perf_counter`."""
+
+
+class Reply(NamedTuple):
+    """One answer, ready to send, and what to count it as."""
+
+    status: int
+    outcome: str
+    headers: list[tuple[bytes, bytes]]
+    head: bytes
+    """The status line and the headers as they are sent, without the empty line after them."""
+    body: bytes
+
+
+async def body_of(headers: dict[bytes, bytes], receive: Receive, limit: int) -> bytes:
+    """The whole body of a POST; `too_large` as soon as that is known."""
     if _announced(headers) > limit:
         raise _too_large(limit)
-    if not headers.get(b"content-type", b"").lower().startswith(_FORM):
+    return await _body(receive, limit)
+
+
+def read(request: Request) -> Webhook:
+    """The request with its parameters, from the form of a POST or the query of a GET."""
+    if request.method == "GET":
+        return _webhook(request, request.query)
+    if request.method != "POST":
+        raise Refused("use POST, or GET where the provider is set so", code="wrong_method")
+    if not request.headers.get(b"content-type", b"").lower().startswith(_FORM):
         raise Refused(f"send {_FORM.decode()}", code="wrong_type")
-    return _webhook(method, target, headers, await _body(receive, limit))
+    return _webhook(request, request.body)
 
 
 def _announced(headers: dict[bytes, bytes]) -> int:
@@ -56,13 +84,13 @@ async def _body(receive: Receive, limit: int) -> bytes:
             return body
 
 
-def _webhook(method: str, target: str, headers: dict[bytes, bytes], form: bytes) -> Webhook:
+def _webhook(request: Request, form: bytes) -> Webhook:
     """With every parameter in order, blank ones too: each is part of the signature."""
     try:
         fields = parameters(form.decode())
     except UnicodeDecodeError:
         raise Refused("the parameters are not UTF-8", code="invalid", reason="not_utf8") from None
-    return Webhook(method, target, headers, fields, dict(fields))
+    return Webhook(request.method, request.target, request.headers, fields, dict(fields))
 
 
 def parameters(form: str) -> list[tuple[str, str]]:
