@@ -136,6 +136,7 @@ class Run:
         self._due: dict[str, float] = {}
         self._all_read = asyncio.Event()
         self._all_posted = False
+        self._last: dict[str, list[str]] = {}
 
     async def run(self) -> Seen:
         return await (self._send() if self._plan.sends else self._deliver())
@@ -151,18 +152,25 @@ class Run:
                 await self._all_read.wait()
             for reader in readers:
                 reader.cancel()
+        await asyncio.gather(*map(self._leave, self._plan.agents))
         return self.seen
 
+    async def _leave(self, agent: One) -> None:
+        """Acknowledge the last, so that nothing is held when the next measurement begins."""
+        if read := self._last.get(agent.token):
+            await self._call(await Line.to(self._plan.edge), agent, "comms_ack_messages", {"messages": read})
+
     async def _read(self, agent: One) -> None:
+        """Wait, read, acknowledge with the next wait."""
         line = await Line.to(self._plan.edge)
+        read: list[str] = []
         while True:
-            page = await self._call(line, agent, "comms_get_waiting_messages", {"wait_s": 30, "limit": 50})
+            asked = {"wait_s": 30, "limit": 50, "acknowledge": read}
+            page = await self._call(line, agent, "comms_get_waiting_messages", asked)
             now = time.perf_counter()
             for message in page["messages"]:
                 self._was_read(message["body"], now)
-            if page["messages"]:
-                read = {"messages": [message["message"] for message in page["messages"]]}
-                await self._call(line, agent, "comms_ack_messages", read)
+            read = self._last[agent.token] = [message["message"] for message in page["messages"]]
 
     async def _call(self, line: Line, agent: One, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         return result(await line.ask(*tool(self._plan.edge, agent.token, name, arguments)))

@@ -42,6 +42,21 @@ async def test_messages_that_wait_are_handed_out_at_once(house: House, era: str)
     assert (order.organisation, order.agent, order.limit, order.lease_seconds) == (ORGANISATION, AGENT, 5, 90)
 
 
+async def test_what_is_dealt_with_is_named_once_when_the_next_is_waited_for(house: House, era: str) -> None:
+    answers = [EMPTY, handed("two")]
+    house.messaging.on(LeaseMessages, lambda _order: answers[len(house.messaging.asked) - 1])
+    token = await house.token()
+    edge = await house.edge()
+    async with edge.mcp(token, mode=era) as client:
+        waiting = asyncio.create_task(
+            client.call_tool("comms_get_waiting_messages", {"acknowledge": ["msg_1"], "wait_s": 30})
+        )
+        await until(lambda: len(house.messaging.asked) == 1)
+        await house.text_arrives()
+        assert bodies(await asyncio.wait_for(waiting, 5)) == ["two"]
+    assert [order.acknowledge for order in house.messaging.asked] == [["msg_1"], []]
+
+
 async def test_a_hint_ends_the_wait_and_another_agent_s_does_not(house: House, era: str) -> None:
     house.messaging.on(LeaseMessages, EMPTY)
     token, other = await house.token(), await house.token(agent="agt_2")

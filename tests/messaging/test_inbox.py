@@ -59,6 +59,26 @@ async def test_acknowledged_messages_are_gone_and_the_next_ones_free(house: Hous
     assert [one.body for one in (await house.lease()).messages] == ["2"]
 
 
+async def test_who_asks_for_the_next_may_acknowledge_in_the_same_breath(house: House) -> None:
+    await house.received(*(an_sms(str(n)) for n in range(3)))
+    first = await house.lease(limit=1)
+    order = LeaseMessages(organisation=ORG, agent=AGENT, acknowledge=[first.messages[0].message])
+    second, again = await house.ask(order), await house.ask(order)
+    assert [one.body for one in second.messages] == ["1", "2"]
+    assert again.lease == second.lease
+    (event,) = await house.until(MessagesAcknowledged)
+    assert event.messages == [first.messages[0].message]
+
+
+async def test_a_foreign_message_among_the_acknowledged_leaves_everything_as_it_was(house: House) -> None:
+    (mine,) = await house.received(an_sms("mine"))
+    (foreign,) = await house.received(an_sms(agent=FOREIGN))
+    wanted = [mine.message, foreign.message]
+    error = await house.refusal(LeaseMessages(organisation=ORG, agent=AGENT, acknowledge=wanted))
+    assert isinstance(error, NotFound)
+    assert [one.body for one in (await house.lease()).messages] == ["mine"]
+
+
 async def test_what_a_holder_does_not_acknowledge_is_handed_out_again_and_counted(house: House) -> None:
     await house.received(an_sms("a"), an_sms("b"))
     first = await house.lease()

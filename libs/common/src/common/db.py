@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,8 @@ from functools import cached_property, lru_cache
 from typing import Any, Protocol, TypeVar, overload
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection, CursorResult, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
@@ -272,7 +274,7 @@ def insert_or_ignore(tx: Tx, table: sa.Table) -> Prepared:
 
 @lru_cache(maxsize=256)
 def _ignoring(postgres: bool, table: sa.Table) -> Prepared:
-    insert = postgresql.insert if postgres else sqlite.insert
+    insert = postgresql.insert if postgres else sqlite_insert
     return Prepared(insert(table).on_conflict_do_nothing())
 
 
@@ -329,6 +331,10 @@ def _engine(url: sa.URL, begin: str, connections: int) -> Engine:
 
     @sa.event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver: Any = connection.connection.driver_connection
+        try:
+            driver.execute(begin)  # SQLAlchemy's own way takes as long as the whole of a short read
+        except sqlite3.OperationalError as error:
+            raise OperationalError(begin, None, error) from error
 
     return engine

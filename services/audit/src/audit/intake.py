@@ -17,7 +17,7 @@ from audit.store import chains, producers
 BATCH = 1024
 """Most events of one commit."""
 
-_FEW, _PATIENCE = 64, 0.1
+_FEW, _PATIENCE = 64, 0.25
 """A batch smaller than this waits so many seconds for more: nobody waits for it, and a commit costs as much as ten."""
 
 log = structlog.get_logger()

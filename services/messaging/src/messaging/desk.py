@@ -32,19 +32,20 @@ class Desk:
         self._known: set[tuple[str, str]] = set()
 
     async def lease(self, order: LeaseMessages) -> Waiting:
-        """Hand out the oldest messages nobody holds."""
+        """Acknowledge what is dealt with, and hand out the oldest messages nobody holds."""
         await self._require_agent(order.organisation, order.agent)
         # Most who ask find nothing, and begin to wait: they need not wait for a commit first.
-        if await self._database.read(lambda tx: waiting.empty(tx, order.organisation, order.agent)):
+        looks = not order.acknowledge
+        if looks and await self._database.read(lambda tx: waiting.empty(tx, order.organisation, order.agent)):
             return Waiting(messages=[])
-        waiting_ = await self._database.write(lambda tx: _hand_out(tx, order))
+        waiting_ = await self._database.write(lambda tx: _lease(tx, order))
         crash("d1")
         return waiting_
 
     async def acknowledge(self, order: AcknowledgeMessages) -> Done:
         """All or nothing: one message of another agent, and none is dealt with."""
         await self._require_agent(order.organisation, order.agent)
-        done = await self._database.write(lambda tx: _acknowledge(tx, order))
+        done = await self._database.write(lambda tx: _acknowledge(tx, order, order.messages))
         crash("d2")
         return done
 
@@ -61,6 +62,13 @@ class Desk:
             self._known.add((organisation, agent))
         else:
             await self._owners.route_of(organisation, agent)
+
+
+def _lease(tx: Tx, order: LeaseMessages) -> Waiting:
+    if order.acknowledge:
+        messages.lock_agent(tx, order.organisation, order.agent)
+        _acknowledge(tx, order, order.acknowledge)
+    return _hand_out(tx, order)
 
 
 def _hand_out(tx: Tx, order: LeaseMessages) -> Waiting:
@@ -90,8 +98,8 @@ def _shown(rows: list[sa.Row[Any]], lease: str, *, before: int) -> Waiting:
     return Waiting(messages=shown, lease=lease, leased_until=rows[0].leased_until)
 
 
-def _acknowledge(tx: Tx, order: AcknowledgeMessages) -> Done:
-    wanted = set(order.messages)
+def _acknowledge(tx: Tx, order: AcknowledgeMessages | LeaseMessages, dealt_with: list[str]) -> Done:
+    wanted = set(dealt_with)
     ended = waiting.end(tx, order.organisation, order.agent, wanted)
     _require_owned(tx, order, wanted - set(ended))
     if ended:
@@ -100,7 +108,7 @@ def _acknowledge(tx: Tx, order: AcknowledgeMessages) -> Done:
     return Done(changed=bool(ended))
 
 
-def _require_owned(tx: Tx, order: AcknowledgeMessages, others: set[str]) -> None:
+def _require_owned(tx: Tx, order: AcknowledgeMessages | LeaseMessages, others: set[str]) -> None:
     """What did not wait any more was acknowledged before, or never was this agent's: that undoes everything."""
     if others and (missing := sorted(others - waiting.owned(tx, order.organisation, order.agent, others))):
         raise NotFound(f"no message {missing[0]}; nothing was acknowledged", code="no_message")

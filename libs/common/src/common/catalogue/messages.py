@@ -230,11 +230,12 @@ class Waiting(Value):
 
 
 class LeaseMessages(Order[Waiting], subject="messaging.v1.inbox.lease"):
-    """Hand out the oldest unacknowledged messages that nobody holds, in order."""
+    """Hand out the oldest unacknowledged messages that nobody holds, in order; before that, acknowledge these."""
 
     agent: str
     limit: int = Field(default=20, ge=1, le=100)
     lease_seconds: int = Field(default=60, ge=1, le=900)
+    acknowledge: list[str] = Field(default=[], max_length=100)
 
 
 class AcknowledgeMessages(Order[Done], subject="messaging.v1.inbox.acknowledge"):

@@ -29,6 +29,9 @@ _MARK_AFTER = 0.1
 _COPY_BACK = 0.1
 """Seconds between two looks for pages of the log that can go to their places."""
 
+_COPY_AFTER = 250
+"""Rows that make a copy worth its waits for the disk."""
+
 _HOUSEKEEPING = 600.0
 
 T = TypeVar("T")
@@ -86,9 +89,12 @@ class Spool:
 
     async def copy_back(self) -> None:
         """Keep the file's log short for ever, beside the appends."""
+        copied = self._last
         while True:
             await asyncio.sleep(_COPY_BACK)
-            await asyncio.wrap_future(self._copier.submit(self._file.copy_back))
+            if self._last >= copied + _COPY_AFTER:
+                copied = self._last
+                await asyncio.wrap_future(self._copier.submit(self._file.copy_back))
 
     async def prune(self) -> None:
         """Delete what was published and kept long enough, in steps that delay no append for long."""

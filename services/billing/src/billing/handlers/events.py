@@ -28,7 +28,7 @@ E = TypeVar("E", bound=Event)
 
 CURRENCY = "USD"
 
-_PATIENCE = 0.05
+_PATIENCE = 0.25
 """Seconds an event may wait for others to be posted with it: nobody waits for it, and a commit costs as much as ten."""
 
 
