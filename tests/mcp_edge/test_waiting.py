@@ -11,6 +11,7 @@ from common.catalogue.messages import GetMessages, LeaseMessages, Messages, Wait
 from mcp.client.subscriptions import ResourceUpdated
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult
+from prometheus_client import REGISTRY
 
 from tests.mcp_edge.house import AGENT, ORGANISATION, House, a_message, until
 
@@ -21,6 +22,12 @@ def handed(*bodies: str) -> Waiting:
     until = datetime.now(UTC) + timedelta(minutes=1)
     messages = [a_message(body, n + 1) for n, body in enumerate(bodies)]
     return Waiting(messages=messages, lease="lse_1", leased_until=until)
+
+
+def answered() -> float:
+    """How many waits have ended in this process, one way or another."""
+    labels = {"tool": "comms_get_waiting_messages"}
+    return REGISTRY.get_sample_value("switchboard_tool_seconds_count", labels) or 0.0
 
 
 def bodies(result: CallToolResult) -> list[str]:
@@ -130,13 +137,13 @@ async def test_a_caller_who_leaves_is_handed_nothing(house: House) -> None:
     house.messaging.on(LeaseMessages, EMPTY)
     token = await house.token()
     edge = await house.edge()
+    before = answered()
     async with edge.rest(token) as client:
         waiting = asyncio.create_task(client.post("/v1/agents/me/inbox/lease", json={"wait_s": 30}))
         await until(lambda: len(house.messaging.asked) == 1)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-    async with edge.rest(token) as other:  # a round trip, so that the server has seen the caller go
-        await other.get("/v1/me")
+    await until(lambda: answered() == before + 1)  # the server has seen the caller go
     await house.text_arrives()
     async with edge.rest(token) as other:
         await other.get("/v1/me")
