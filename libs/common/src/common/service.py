@@ -29,8 +29,8 @@ _HOUSEKEEPING = 600.0
 _COLLECT = 20_000, 20, 50
 """Objects before Python looks for cycles. Each message makes hundreds, and hardly any is in a cycle."""
 _TURN = 0.0005
-"""Seconds one thread may keep the interpreter while another wants it. PostgreSQL's writers give it up at every statement
-and must get it back: with Python's 5 ms a transaction of ten statements waits 50 ms for a busy event loop."""
+"""Seconds one thread may keep the interpreter while another wants it. PostgreSQL's writers give it up at every
+statement and must get it back: with Python's 5 ms a transaction of ten statements waits 50 ms for a busy event loop."""
 
 
 @dataclass
