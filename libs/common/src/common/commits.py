@@ -17,6 +17,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
+from common.errors import Unavailable
+
 GROUP = 64
 """Most functions that share one commit."""
 
@@ -132,6 +134,8 @@ class OnLoop:
         if self._transactions.passing(error):
             try:
                 told.append(self._transactions.patiently([job.work for job in group]))
+            except Unavailable as away:
+                return [(job, away) for job in group]
             except Exception as again:
                 error = again
             else:

@@ -127,10 +127,13 @@ class _Opened:
 
     def __init__(self, lent: _Lent, works: Sequence[Callable[[Tx], Any]], hook: CommitHook | None) -> None:
         self._lent, self._hook = lent, hook
-        connection = lent.connection
-        self._transaction = connection.begin()
         try:
-            tx = Tx(connection, _now(connection))
+            self._transaction = lent.connection.begin()
+        except BaseException:
+            lent.give_back()
+            raise
+        try:
+            tx = Tx(lent.connection, _now(lent.connection))
             self.results = [work(tx) for work in works]
             self._written = hook.before_commit(tx) if hook and tx.staged else None
         except BaseException:
