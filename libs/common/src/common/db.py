@@ -91,6 +91,13 @@ class Tx:
         """Publish these once this transaction is committed, and never if it is not."""
         self.staged.extend(events)
 
+    def moment(self) -> datetime:
+        """The time now, where `now` is when the transaction began: what happens under a lock happens after it is had.
+
+        On SQLite the one writer's lock is had from the beginning.
+        """
+        return _now(self.connection) if self.postgres else self.now
+
     @property
     def postgres(self) -> bool:
         """Whether this runs on PostgreSQL (several writers) rather than SQLite (one)."""

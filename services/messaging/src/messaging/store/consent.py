@@ -77,7 +77,7 @@ def record(tx: Tx, pair: Pair, *, opted_in: bool, evidence: str) -> bool:
     known = tx.execute(sa.select(consents.c.opted_in).where(*_is(consents, pair.row))).scalar()
     if known is not None and bool(known) == opted_in:
         return False
-    values = {"opted_in": opted_in, "evidence": evidence, "since": tx.now}
+    values = {"opted_in": opted_in, "evidence": evidence, "since": tx.moment()}
     _put(tx, consents, pair.row, values)
     return True
 

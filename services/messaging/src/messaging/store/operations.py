@@ -145,7 +145,7 @@ def add_attempt(tx: Tx, task: Task) -> None:
         "state": "in_flight",
         "provider": task.provider,
         "account": task.account,
-        "started_at": tx.now,
+        "started_at": tx.moment(),  # under the contact's lock, so that it tells which came first, this or an opt-out
         "price_polls": 0,
     }
     tx.execute(_ADD_ATTEMPT, row)
