@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 import structlog
@@ -18,7 +19,7 @@ BATCH = 1024
 """Most events of one commit."""
 
 _FEW, _PATIENCE = 64, 0.25
-"""A batch smaller than this waits so many seconds for more: nobody waits for it, and a commit costs as much as ten."""
+"""A batch smaller than this waits at most so many seconds to grow to it: a commit costs as much as ten events."""
 
 log = structlog.get_logger()
 
@@ -30,22 +31,31 @@ class Intake:
         self._database = database
         self._waiting: list[tuple[Received, asyncio.Future[None]]] = []
         self._working: asyncio.Task[None] | None = None
+        self._many = asyncio.Event()
 
     async def handle(self, delivery: Delivery) -> None:
         """Return once the event is chained durably. `Rejected` when these bytes are no event."""
         event = domain.received(delivery.subject, delivery.body)
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((event, done))
+        if len(self._waiting) >= _FEW:
+            self._many.set()
         if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._work())
         await done
 
     async def _work(self) -> None:
         while self._waiting:
-            if len(self._waiting) < _FEW:
-                await asyncio.sleep(_PATIENCE)
+            await self._patience()
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
             await self._commit(batch)
+
+    async def _patience(self) -> None:
+        self._many.clear()
+        if len(self._waiting) < _FEW:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE):
+                    await self._many.wait()
 
     async def _commit(self, batch: list[tuple[Received, asyncio.Future[None]]]) -> None:
         try:
