@@ -30,7 +30,7 @@ _COPY_BACK = 0.1
 """Seconds between two looks for pages of the log that can go to their places."""
 
 _COPY_AFTER = 20
-"""Rows that make a copy worth its waits for the disk. Many more at once held up the commits beside it: 60 ms for 250."""
+"""Rows that make a copy worth its waits for the disk. Many more at once held up the commits beside it."""
 
 _HOUSEKEEPING = 600.0
 
