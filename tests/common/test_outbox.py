@@ -187,6 +187,15 @@ async def test_what_the_broker_has_is_known_to_the_next_process(database: Databa
     assert await database.read(open_rows) == [3]
 
 
+async def test_more_acknowledgements_than_a_statement_has_parameters_are_noted(database: Database) -> None:
+    own = Outbox(database, "tester")
+    await database.write(staging(1))
+    many = [relay.Row(seq, str(seq), "comms.x", b"{}") for seq in range(40_000, 0, -1)]
+    await own.acknowledged(many, "inc", 40_000)
+    await own.close()
+    assert await database.read(open_rows) == []
+
+
 async def test_rows_not_published_are_never_pruned(database: Database) -> None:
     box = Outbox(database, "tester")
     await database.write(staging(1, 2))

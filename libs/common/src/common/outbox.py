@@ -33,6 +33,9 @@ _SWEEP_BATCHES = 8
 _NOTE_AFTER = 0.1
 """Seconds before it is written down what the broker has: one line for all batches of that time."""
 
+_AT_ONCE = 1024
+"""Rows noted in one statement: after a long commit tens of thousands wait, more than a statement has parameters for."""
+
 _MEMORY = 20_000
 """Rows held in memory for the quick way; more are found again in the table."""
 
@@ -274,7 +277,8 @@ class Outbox:
 
 def _place(tx: Tx, placed: dict[str, tuple[int, list[int]]]) -> None:
     for incarnation, (last, seqs) in placed.items():
-        tx.execute(_PLACE, {"seqs": seqs, "within": incarnation, "last": last})
+        for part in range(0, len(seqs), _AT_ONCE):
+            tx.execute(_PLACE, {"seqs": seqs[part : part + _AT_ONCE], "within": incarnation, "last": last})
 
 
 def _first(rows: deque[Row], limit: int) -> list[Row]:
