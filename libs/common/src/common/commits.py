@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
+from common.disk import Disk
 from common.errors import Unavailable
 
 GROUP = 64
@@ -84,6 +85,7 @@ class OnLoop:
         self._jobs: deque[Job] = deque()
         self._hurry = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
+        self._pace = Disk()
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="db-disk")
 
     def put(self, job: Job) -> None:
@@ -119,7 +121,10 @@ class OnLoop:
         told: list[Opened] = []
         try:
             opened = self._transactions.open([job.work for job in group])
-            await loop.run_in_executor(self._disk, opened.commit)
+            if self._pace.quick:
+                self._commit(opened)
+            else:
+                await loop.run_in_executor(self._disk, self._commit, opened)
         except Exception as error:
             outcomes = await loop.run_in_executor(self._disk, self._again, group, error, told)
         else:
@@ -128,6 +133,10 @@ class OnLoop:
         for opened in told:
             opened.committed()
         return outcomes
+
+    def _commit(self, opened: Opened) -> None:
+        with self._pace.waiting():
+            opened.commit()
 
     def _again(self, group: list[Job], error: Exception, told: list[Opened]) -> list[tuple[Job, Any]]:
         """The whole group when another process had the lock; there is one lock, so no two groups can meet twice."""

@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import structlog
 
+from common.disk import Disk
 from common.errors import Unavailable
 from common.messages import Event
 from common.relay import Row
@@ -48,6 +49,7 @@ class Spool:
         self.drained = asyncio.Event()
         self._file = file
         self._loop = asyncio.get_running_loop()
+        self._disk = Disk()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
         self._copier = ThreadPoolExecutor(1, thread_name_prefix="spool-copier")
         self._last_work: Future[Any] = Future()
@@ -184,7 +186,23 @@ class Spool:
         except Exception as error:
             self._failed(group, error)
         else:
-            self._run(self._file.commit, group)
+            if self._disk.quick:
+                self._commit_here(group)
+            else:
+                self._run(self._commit, group)
+
+    def _commit(self) -> list[Row | None]:
+        with self._disk.waiting():
+            return self._file.commit()
+
+    def _commit_here(self, group: list[Waiting]) -> None:
+        try:
+            rows = self._commit()
+        except Exception as error:
+            self._failed(group, error)
+        else:
+            self._next()
+            self._settle(group, rows)
 
     def _run(
         self, work: Callable[P, list[Row | None]], group: list[Waiting], /, *args: P.args, **kwargs: P.kwargs
