@@ -106,12 +106,3 @@ async def test_an_insert_that_is_ignored_says_so(database: Database) -> None:
 @given(st.integers(min_value=0, max_value=4_000_000_000_000_000))
 def test_micros_and_times_are_the_same_thing(micros: int) -> None:
     assert to_micros(from_micros(micros)) == micros
-
-
-async def test_a_patient_write_shares_its_commit_with_one_that_is_not(database_url: str) -> None:
-    database = Database(database_url, writers=1)
-    patient = asyncio.create_task(database.write(lambda tx: tx.now, patience=30))
-    await asyncio.sleep(0)
-    async with asyncio.timeout(5):
-        assert await database.write(lambda tx: tx.now) == await patient
-    await database.close()

@@ -70,7 +70,7 @@ class Bus:
             "error_cb": _log_error,
         }
         self._client: Client | None = None
-        self._pending: list[tuple[list[str], str, Callable[[Delivery], Awaitable[None]]]] = []
+        self._pending: list[tuple[list[str], str, Callable[[Delivery], Awaitable[None]], float]] = []
         self._sources: list[Source] = []
         self._signals: list[tuple[str, Callable[[Msg], Awaitable[None]]]] = []
         self._served: list[tuple[str, Callable[[Msg], Awaitable[None]]]] = []
@@ -109,19 +109,31 @@ class Bus:
 
     # registering
 
-    def subscribe(self, event: type[E], durable: str, handler: Callable[[E], Awaitable[None]]) -> None:
-        """Handle every `event`, of all organisations, at least once. `durable` names the handler for ever."""
+    def subscribe(
+        self, event: type[E], durable: str, handler: Callable[[E], Awaitable[None]], *, pace: float = 0.0
+    ) -> None:
+        """Handle every `event`, of all organisations, at least once. `durable` names the handler for ever.
+
+        `pace` is how many seconds they may gather before they are read, for what nobody waits for.
+        """
 
         async def handle(delivery: Delivery) -> None:
             decoded = envelope.decode(delivery.body)
             structlog.contextvars.bind_contextvars(trace=decoded.traceparent[3:35], organisation=decoded.organisation)
             await handler(decoded)  # type: ignore[arg-type] # the subject bound the class
 
-        self.subscribe_raw([event.pattern()], durable, handle)
+        self.subscribe_raw([event.pattern()], durable, handle, pace=pace)
 
-    def subscribe_raw(self, subjects: list[str], durable: str, handler: Callable[[Delivery], Awaitable[None]]) -> None:
+    def subscribe_raw(
+        self,
+        subjects: list[str],
+        durable: str,
+        handler: Callable[[Delivery], Awaitable[None]],
+        *,
+        pace: float = 0.0,
+    ) -> None:
         """Handle whatever arrives on `subjects`, as bytes."""
-        self._pending.append((subjects, f"{self.service}-{durable}", handler))
+        self._pending.append((subjects, f"{self.service}-{durable}", handler, pace))
 
     def serve(self, request: type[Q], handler: Callable[[Q], Awaitable[BaseModel]]) -> None:
         """Answer this order or query; replicas share the work."""
@@ -202,8 +214,8 @@ class Bus:
             self._relays.append(relay)
             self._tasks.start("relay", relay.run)
             self._tasks.start("backlog", relay.watch_backlog)
-        for subjects, durable, handler in self._pending:
-            consumer = Consumer(client, durable, subjects, handler)
+        for subjects, durable, handler, pace in self._pending:
+            consumer = Consumer(client, durable, subjects, handler, pace=pace)
             self._consumers.append(consumer)
             self._tasks.start(durable, consumer.run)
         await self._reconnected()

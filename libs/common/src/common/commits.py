@@ -8,10 +8,8 @@ every statement is a wait.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,10 +50,9 @@ class Transactions(Protocol):
 class Job:
     """One function on its way to a commit, and who waits for it."""
 
-    def __init__(self, work: Callable[..., Any], patience: float) -> None:
+    def __init__(self, work: Callable[..., Any]) -> None:
         self.work = work
         self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self.until = time.monotonic() + patience
 
     def settle(self, outcome: Any) -> None:
         """Give the result, or raise it, to who waits. On the event loop."""
@@ -83,15 +80,13 @@ class OnLoop:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
         self._jobs: deque[Job] = deque()
-        self._hurry = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
-        self._pace = Disk()
-        self._disk = ThreadPoolExecutor(1, thread_name_prefix="db-disk")
+        self._disk = Disk()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="db-disk")
 
     def put(self, job: Job) -> None:
         """Commit it soon."""
         self._jobs.append(job)
-        self._hurry.set()
         if self._serving is None or self._serving.done():
             self._serving = asyncio.create_task(self._serve())
 
@@ -99,34 +94,26 @@ class OnLoop:
         """Return when all that was put is settled."""
         while self._serving is not None and not self._serving.done():
             await asyncio.wait({self._serving})
-        self._disk.shutdown(wait=True)
+        self._thread.shutdown(wait=True)
 
     async def _serve(self) -> None:
         while self._jobs:
-            await self._patience()
             group = [self._jobs.popleft() for _ in range(min(GROUP, len(self._jobs)))]
             for job, outcome in await self._outcomes(group):
                 job.settle(outcome)
-
-    async def _patience(self) -> None:
-        """Who can wait, waits for company."""
-        while len(self._jobs) < GROUP and (left := min(job.until for job in self._jobs) - time.monotonic()) > 0:
-            self._hurry.clear()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self._hurry.wait()
+            await asyncio.sleep(0)  # whoever was answered may ask for more, and others have their turn
 
     async def _outcomes(self, group: list[Job]) -> list[tuple[Job, Any]]:
         loop = asyncio.get_running_loop()
         told: list[Opened] = []
         try:
             opened = self._transactions.open([job.work for job in group])
-            if self._pace.quick:
+            if self._disk.quick:
                 self._commit(opened)
             else:
-                await loop.run_in_executor(self._disk, self._commit, opened)
+                await loop.run_in_executor(self._thread, self._commit, opened)
         except Exception as error:
-            outcomes = await loop.run_in_executor(self._disk, self._again, group, error, told)
+            outcomes = await loop.run_in_executor(self._thread, self._again, group, error, told)
         else:
             told.append(opened)
             outcomes = list(zip(group, opened.results, strict=True))
@@ -135,7 +122,7 @@ class OnLoop:
         return outcomes
 
     def _commit(self, opened: Opened) -> None:
-        with self._pace.waiting():
+        with self._disk.waiting():
             opened.commit()
 
     def _again(self, group: list[Job], error: Exception, told: list[Opened]) -> list[tuple[Job, Any]]:
@@ -193,18 +180,16 @@ class InThreads:
         first = self._jobs.get()
         if first is None:
             return []
-        group, until = [first], first.until
+        group = [first]
         while len(group) < GROUP:
-            left = until - time.monotonic()
             try:
-                job = self._jobs.get(timeout=left) if left > 0 else self._jobs.get_nowait()
+                job = self._jobs.get_nowait()
             except queue.Empty:
                 break
             if job is None:
                 self._jobs.put(None)
                 break
             group.append(job)
-            until = min(until, job.until)
         return group
 
 

@@ -199,12 +199,9 @@ class Database:
         """Give the outbox its place at the end of every transaction."""
         self._hook = hook
 
-    async def write(self, work: Callable[[Tx], T], *, patience: float = 0.0) -> T:
-        """Commit `work` and return what it returned. Raises what it raised, or `Unavailable` without a database.
-
-        `patience` is how many seconds it may wait for others to share its commit: for work nobody waits for.
-        """
-        job = Job(work, patience)
+    async def write(self, work: Callable[[Tx], T]) -> T:
+        """Commit `work` and return what it returned. Raises what it raised, or `Unavailable` without a database."""
+        job = Job(work)
         self._writers.put(job)
         result: T = await job.future
         return result

@@ -9,7 +9,7 @@ from common.catalogue.audit import AlertList, AlertRaised, ChainStatus, GetChain
 from common.db import Database, Tx
 from common.messages import PLATFORM
 
-from audit.intake import Intake
+from audit.intake import PACE, Intake
 from audit.store import alerts, chains, producers
 
 log = structlog.get_logger()
@@ -37,7 +37,7 @@ def register(bus: Bus, database: Database, intake: Intake) -> None:
 
         return await database.read(work, long=True)
 
-    bus.subscribe_raw(["comms.>"], "chain", intake.handle)
+    bus.subscribe_raw(["comms.>"], "chain", intake.handle, pace=PACE)
     bus.subscribe(AlertRaised, "alerts", keep_alert)
     bus.serve(ListAlerts, list_alerts)
     bus.serve(GetChainStatus, chain_status)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 
 import structlog
@@ -18,8 +17,8 @@ from audit.store import chains, producers
 BATCH = 1024
 """Most events of one commit."""
 
-_FEW, _PATIENCE = 64, 0.25
-"""A batch smaller than this waits at most so many seconds to grow to it: a commit costs as much as ten events."""
+PACE = 0.25
+"""Seconds events may gather before they are read: nobody waits for them, and a commit costs as much as ten."""
 
 log = structlog.get_logger()
 
@@ -31,31 +30,20 @@ class Intake:
         self._database = database
         self._waiting: list[tuple[Received, asyncio.Future[None]]] = []
         self._working: asyncio.Task[None] | None = None
-        self._many = asyncio.Event()
 
     async def handle(self, delivery: Delivery) -> None:
         """Return once the event is chained durably. `Rejected` when these bytes are no event."""
         event = domain.received(delivery.subject, delivery.body)
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((event, done))
-        if len(self._waiting) >= _FEW:
-            self._many.set()
         if self._working is None or self._working.done():
             self._working = asyncio.create_task(self._work())
         await done
 
     async def _work(self) -> None:
         while self._waiting:
-            await self._patience()
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
             await self._commit(batch)
-
-    async def _patience(self) -> None:
-        self._many.clear()
-        if len(self._waiting) < _FEW:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_PATIENCE):
-                    await self._many.wait()
 
     async def _commit(self, batch: list[tuple[Received, asyncio.Future[None]]]) -> None:
         try:

@@ -28,8 +28,8 @@ E = TypeVar("E", bound=Event)
 
 CURRENCY = "USD"
 
-_PATIENCE = 0.25
-"""Seconds an event may wait for others to be posted with it: nobody waits for it, and a commit costs as much as ten."""
+_PACE = 0.25
+"""Seconds events may gather and be posted together: nobody waits for them, and a commit costs as much as ten."""
 
 
 def register(bus: Bus, database: Database) -> None:
@@ -37,10 +37,10 @@ def register(bus: Bus, database: Database) -> None:
 
     def on(event: type[E], durable: str, record: Callable[[Tx, E], None]) -> None:
         async def handle(heard: E) -> None:
-            await database.write(lambda tx: record(tx, heard), patience=_PATIENCE)
+            await database.write(lambda tx: record(tx, heard))
             crash("b2")
 
-        bus.subscribe(event, durable, handle)
+        bus.subscribe(event, durable, handle, pace=_PACE)
 
     on(MessageSent, "capture-sent", message_sent)
     on(MessageNotSent, "release-not-sent", message_not_sent)
