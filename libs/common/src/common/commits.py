@@ -21,6 +21,9 @@ from common.errors import Unavailable
 GROUP = 64
 """Most functions that share one commit."""
 
+_COPY_AFTER = 0.25
+"""Seconds of commits copied back in one step."""
+
 
 class Opened(Protocol):
     """A transaction whose statements have run."""
@@ -45,6 +48,9 @@ class Transactions(Protocol):
 
     def passing(self, error: BaseException) -> bool:
         """Whether the same may work in a moment."""
+
+    def copy_back(self) -> None:
+        """Move what the log holds to its place, beside the writer."""
 
 
 class Job:
@@ -75,7 +81,10 @@ class Writers(Protocol):
 
 
 class OnLoop:
-    """One group at a time; while its commit waits for the disk the next gathers."""
+    """One group at a time; while its commit waits for the disk the next gathers.
+
+    The log is copied back in small steps beside it: left to a commit, that would hold it, and the loop, up.
+    """
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -83,6 +92,8 @@ class OnLoop:
         self._serving: asyncio.Task[None] | None = None
         self._disk = Disk()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="db-disk")
+        self._copier = ThreadPoolExecutor(1, thread_name_prefix="db-copier")
+        self._copying: asyncio.Task[None] | None = None
 
     def put(self, job: Job) -> None:
         """Commit it soon."""
@@ -94,6 +105,9 @@ class OnLoop:
         """Return when all that was put is settled."""
         while self._serving is not None and not self._serving.done():
             await asyncio.wait({self._serving})
+        if self._copying is not None:
+            self._copying.cancel()
+        self._copier.shutdown(wait=True)
         self._thread.shutdown(wait=True)
 
     async def _serve(self) -> None:
@@ -101,6 +115,8 @@ class OnLoop:
             group = [self._jobs.popleft() for _ in range(min(GROUP, len(self._jobs)))]
             for job, outcome in await self._outcomes(group):
                 job.settle(outcome)
+            if self._copying is None or self._copying.done():
+                self._copying = asyncio.create_task(self._copy_back())
             await asyncio.sleep(0)  # whoever was answered may ask for more, and others have their turn
 
     async def _outcomes(self, group: list[Job]) -> list[tuple[Job, Any]]:
@@ -120,6 +136,11 @@ class OnLoop:
         for opened in told:
             opened.committed()
         return outcomes
+
+    async def _copy_back(self) -> None:
+        """Some time after a commit, with whatever followed it."""
+        await asyncio.sleep(_COPY_AFTER)
+        await asyncio.get_running_loop().run_in_executor(self._copier, self._transactions.copy_back)
 
     def _commit(self, opened: Opened) -> None:
         with self._disk.waiting():

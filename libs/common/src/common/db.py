@@ -18,6 +18,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Protocol, TypeVar, overload
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Connection, CursorResult, Engine
@@ -33,6 +34,8 @@ T = TypeVar("T")
 
 _RETRY_FOR = 5.0
 """Seconds a lost or locked database is tried again before the caller hears `Unavailable`."""
+
+log = structlog.get_logger()
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -256,6 +259,15 @@ class Database:
     def passing(self, error: BaseException) -> bool:
         """Locked, deadlocked, serialisation failure or connection lost: the same may work in a moment."""
         return _passing(error) or _outrun(error)
+
+    def copy_back(self) -> None:
+        """Move pages of SQLite's log to their places, beside whoever writes; what cannot be moved now is moved later."""
+        try:
+            with self._read_engine.connect() as connection:
+                driver: Any = connection.connection.driver_connection
+                driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except (DBAPIError, sqlite3.Error) as error:
+            log.warning("log_not_copied_back", error=repr(error))
 
     def _read(self, work: Callable[[Tx], T]) -> T:
         return self._look(lambda: _Lent(self._read_engine.connect(), kept=False), work)
