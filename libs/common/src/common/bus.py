@@ -40,6 +40,9 @@ ORDER_TOTAL = 6.0
 
 QUERY_DEADLINE = 5.0
 
+_OUTBOX_PACE = 0.02
+"""Seconds between publications of a service that is busy: who waits for what it does is answered, not told."""
+
 _ASKING = 30
 """Seconds an answer to a ping may be late: by then the client has noticed by itself that the broker is gone."""
 
@@ -71,9 +74,9 @@ class Bus:
         }
         self._client: Client | None = None
         self._pending: list[tuple[list[str], str, Callable[[Delivery], Awaitable[None]], float]] = []
-        self._sources: list[Source] = []
+        self._sources: list[tuple[Source, float]] = []
         self._signals: list[tuple[str, Callable[[Msg], Awaitable[None]]]] = []
-        self._served: list[tuple[str, Callable[[Msg], Awaitable[None]]]] = []
+        self._served: list[tuple[str, str, Callable[[Msg], Awaitable[None]]]] = []
         self._answering: set[asyncio.Task[None]] = set()
         self._subscriptions: list[Subscription] = []
         self._consumers: list[Consumer] = []
@@ -136,7 +139,7 @@ class Bus:
         self._pending.append((subjects, f"{self.service}-{durable}", handler, pace))
 
     def serve(self, request: type[Q], handler: Callable[[Q], Awaitable[BaseModel]]) -> None:
-        """Answer this order or query; replicas share the work."""
+        """Answer this order or query; replicas share the work, unless it is for everyone."""
         if request.owner() != self.service:
             raise TypeError(f"{request.__name__} belongs to {request.owner()}, not to {self.service}")
 
@@ -148,18 +151,19 @@ class Bus:
                 answers = await asyncio.gather(*(_answer(request, handler, one) for one in asked))
                 await message.respond(together.join(answers))
 
-        self._served.append((request.pattern(), answer))
+        queue = "" if getattr(request, "everyone", False) else self.service
+        self._served.append((request.pattern(), queue, answer))
 
-    def relay(self, source: Source) -> None:
-        """Publish what this outbox or spool holds."""
-        self._sources.append(source)
+    def relay(self, source: Source, *, pace: float = 0.0) -> None:
+        """Publish what this outbox or spool holds, `pace` seconds apart at least."""
+        self._sources.append((source, pace))
 
     def outbox(self, database: Database) -> Outbox:
         """Give `database` an outbox whose rows this bus publishes."""
         from common.outbox import Outbox  # noqa: PLC0415 - only for who has a database
 
         outbox = Outbox(database, self.service)
-        self.relay(outbox)
+        self.relay(outbox, pace=_OUTBOX_PACE)
         return outbox
 
     def listen(self, subject: str, callback: Callable[[Msg], Awaitable[None]]) -> None:
@@ -207,10 +211,10 @@ class Bus:
         self._client = client
         for subject, callback in self._signals:
             await client.subscribe(subject, cb=callback)
-        for subject, answer in self._served:
-            self._subscriptions.append(await client.subscribe(subject, queue=self.service, cb=self._beside(answer)))
-        for source in self._sources:
-            relay = Relay(source, client)
+        for subject, queue, answer in self._served:
+            self._subscriptions.append(await client.subscribe(subject, queue=queue, cb=self._beside(answer)))
+        for source, pace in self._sources:
+            relay = Relay(source, client, pace=pace)
             self._relays.append(relay)
             self._tasks.start("relay", relay.run)
             self._tasks.start("backlog", relay.watch_backlog)
@@ -241,11 +245,11 @@ class Bus:
 
     async def order(self, order: Order[R], *, total: float | None = None) -> R:
         """Ask until answered, with the same id, for `total` seconds; then `Unavailable` with code `pending`."""
-        deadline = time.monotonic() + (max(ORDER_TOTAL, order.patience) if total is None else total)
+        deadline = time.monotonic() + (max(ORDER_TOTAL, order.answered_within) if total is None else total)
         shared = order.shared
         while True:
             try:
-                patience = min(order.patience, max(0.05, deadline - time.monotonic()))
+                patience = min(order.answered_within, max(0.05, deadline - time.monotonic()))
                 return await self._ask(order, patience, shared=shared)
             except _NoAnswer:
                 shared = False

@@ -261,7 +261,7 @@ class Database:
         return _passing(error) or _outrun(error)
 
     def copy_back(self) -> None:
-        """Move pages of SQLite's log to their places, beside whoever writes; what cannot be moved now is moved later."""
+        """Move pages of SQLite's log to their places, beside whoever writes; the rest is for the next time."""
         try:
             with self._read_engine.connect() as connection:
                 driver: Any = connection.connection.driver_connection

@@ -74,6 +74,7 @@ SERVICES: dict[str, Grant] = {
             "inbound": messages.SmsReceived.pattern(),
             "reports": messages.SmsStatusReported.pattern(),
         },
+        hears=(messages.MessageReceived.pattern(),),
         follows=(DIRECTORY, CREDENTIALS),
     ),
     "provisioning": Grant(publishes=_of(provisioning) + _ALERT, follows=(CREDENTIALS,), owns_buckets=True),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 
 Window = Literal["day", "month"]
@@ -20,19 +21,25 @@ class Period:
 
 def day(moment: datetime) -> Period:
     """The UTC day of a moment."""
-    start = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return Period("day", f"{start:%Y-%m-%d}", start + timedelta(days=1))
+    return both(moment)[0]
 
 
 def month(moment: datetime) -> Period:
     """The UTC month of a moment."""
-    name = f"{moment.astimezone(UTC):%Y-%m}"
-    return Period("month", name, start(following(name)))
+    return both(moment)[1]
 
 
 def both(moment: datetime) -> tuple[Period, Period]:
     """Day and month of a moment."""
-    return day(moment), month(moment)
+    return _of(moment.astimezone(UTC).date())
+
+
+@lru_cache(maxsize=64)
+def _of(date: date) -> tuple[Period, Period]:
+    """Every act asks several times, and nearly always for today."""
+    midnight, name = datetime(date.year, date.month, date.day, tzinfo=UTC), f"{date:%Y-%m}"
+    today = Period("day", f"{date:%Y-%m-%d}", midnight + timedelta(days=1))
+    return today, Period("month", name, start(following(name)))
 
 
 def start(month_name: str) -> datetime:

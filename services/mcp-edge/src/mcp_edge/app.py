@@ -35,7 +35,12 @@ async def build(settings: Settings) -> Service:
         "mcp-edge",
         bus,
         Health(required={"bus": bus.ping, "directory": gate.ready}),
-        background={"directory": follower.run, "wakeups": wakeups.run, "protocol": protocol.run},
+        background={
+            "directory": follower.run,
+            "wakeups": wakeups.run,
+            "protocol": protocol.run,
+            "errands": desk.finish_errands,
+        },
         http=[http],
         needs_bus=False,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -9,8 +10,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
+import structlog
 from common import ids
-from common.errors import Unavailable
+from common.errors import SwitchboardError, Unavailable
 from common.messages import Order, Query
 from pydantic import BaseModel
 
@@ -19,6 +21,8 @@ from mcp_edge.tool import Arguments, Run
 from mcp_edge.wakeups import Nudge, Wakeups
 
 R = TypeVar("R", bound=BaseModel)
+
+log = structlog.get_logger()
 
 Progress = Callable[[float, float, str], Awaitable[None]]
 """Tell the caller how far it is: done, of how much, in words."""
@@ -43,6 +47,31 @@ class Pending(Unavailable):
         self.key = key
 
 
+class Errands:
+    """What is still to be done for callers who are gone."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def run(self, work: Awaitable[Any]) -> None:
+        """Do it beside everything else; a failure is logged, since there is nobody to tell."""
+        task = asyncio.ensure_future(_done(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish(self) -> None:
+        """Return when nothing is left to do."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+
+async def _done(work: Awaitable[Any]) -> None:
+    try:
+        await work
+    except SwitchboardError as error:
+        log.warning("errand_failed", error=error.detail)
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """Organisation and agent come from the token, or from what a tier above may name."""
@@ -59,6 +88,7 @@ class Call:
     """Seconds between signs of life while a call waits."""
     bus: Asker
     wakeups: Wakeups
+    errands: Errands
 
     async def order(self, order: Callable[..., Order[R]], **data: Any) -> R:
         """Have this done, once, by the service that owns it."""
@@ -79,6 +109,10 @@ class Call:
     async def query(self, query: Callable[..., Query[R]], **data: Any) -> R:
         """Ask the service that knows."""
         return await self.bus.query(query(**self._named(query), **data))
+
+    def later(self, order: Callable[..., Order[Any]], **data: Any) -> None:
+        """Have this done although nobody waits for it any more."""
+        self.errands.run(self.bus.order(order(**self._named(order), **data)))
 
     def waiting(self) -> AbstractContextManager[Nudge]:
         """Wait for news in this call's inbox."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from common.messages import PLATFORM
 from pydantic import BaseModel
 
 from mcp_edge import metrics
-from mcp_edge.call import Asker, Call, Progress, derived_key
+from mcp_edge.call import Asker, Call, Errands, Progress, derived_key
 from mcp_edge.principal import Principal
 from mcp_edge.tool import Arguments, Offer, Tool
 from mcp_edge.wakeups import Wakeups
@@ -34,6 +35,7 @@ class Desk:
 
     def __init__(self, tools: Iterable[Tool], bus: Asker, wakeups: Wakeups, *, progress_every: float) -> None:
         self._bus, self._wakeups, self._progress_every = bus, wakeups, progress_every
+        self._errands = Errands()
         self.offers: dict[tuple[Tier, str], Offer] = {
             (tier, tool.name): tool.offer(tier) for tool in tools for tier in TIERS if tier in tool.tiers
         }
@@ -103,7 +105,15 @@ class Desk:
             progress_every=self._progress_every,
             bus=self._bus,
             wakeups=self._wakeups,
+            errands=self._errands,
         )
+
+    async def finish_errands(self) -> None:
+        """Until stopped; then return when what callers left behind is done."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self._errands.finish()
 
 
 def _kind(error: SwitchboardError) -> str:

@@ -40,11 +40,17 @@ class Nudge:
     """The waiting side of a long poll."""
 
     def __init__(self) -> None:
+        self.hinted = False
         self._event = asyncio.Event()
         self._refusal: SwitchboardError | None = None
 
     def wake(self) -> None:
         """There may be something new."""
+        self.hinted = True
+        self._event.set()
+
+    def stir(self) -> None:
+        """Something else happened that who waits wants to see."""
         self._event.set()
 
     def end(self, refusal: SwitchboardError) -> None:
@@ -54,10 +60,12 @@ class Nudge:
 
     def rearm(self) -> None:
         """Forget hints so far: what they spoke of is about to be looked at."""
-        self._event.clear()
+        self.hinted = False
+        if self._refusal is None:
+            self._event.clear()
 
     async def wait(self, seconds: float) -> bool:
-        """Whether a hint came within `seconds`. Raises the refusal that ended the wait."""
+        """Whether something happened within `seconds`. Raises the refusal that ended the wait."""
         try:
             async with asyncio.timeout(max(0.0, seconds)):
                 await self._event.wait()

@@ -27,6 +27,7 @@ from messaging.reports import Reports
 from messaging.resolve import Resolver
 from messaging.review import Review
 from messaging.settings import Settings
+from messaging.waits import Waits
 
 
 async def build(settings: Settings) -> Service:
@@ -45,7 +46,7 @@ async def assemble(settings: Settings, credentials: Credentials, providers: Prov
     directory = Directory()
     followers = {"directory": directory.follow(bus, disk), "credentials": credentials.follow(bus, disk)}
     owners, places, rules = Owners(directory, followers["directory"], bus), Places(), _rules(settings)
-    lanes, foreground = Lanes(database), Foreground()
+    lanes, foreground, waits = Lanes(database), Foreground(), Waits(bus)
     dispatcher = Dispatcher(
         database,
         lanes,
@@ -58,10 +59,10 @@ async def assemble(settings: Settings, credentials: Credentials, providers: Prov
     retry_for = timedelta(seconds=settings.messaging_send_retry)
     handlers.register(
         bus,
-        Inbound(database, lanes, owners, places),
+        Inbound(database, lanes, owners, places, waits),
         Reports(lanes),
         Outbound(database, lanes, bus, owners, places, dispatcher, foreground=foreground, retry_for=retry_for),
-        Desk(database, owners),
+        Desk(database, owners, waits),
         Policy(database, owners),
         Review(database),
     )
@@ -69,6 +70,7 @@ async def assemble(settings: Settings, credentials: Credentials, providers: Prov
         follower.load_disk()
         house.background[name] = follower.run
         house.health.required[name] = follower.ready
+    house.background["waits"] = waits.run
     house.background["dispatch"] = dispatcher.run
     house.background["resolve"] = Resolver(database, providers, dispatcher, rules, settings.messaging_poll).run
     house.background["prices"] = PricePoller(database, providers, rules, settings.messaging_poll, foreground).run

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+import time
+from datetime import UTC, datetime
 
-import sqlalchemy as sa
-from common import ids
 from common.catalogue.messages import (
     AcknowledgeMessages,
     GetMessages,
@@ -14,38 +12,68 @@ from common.catalogue.messages import (
     Messages,
     MessagesAcknowledged,
     Waiting,
+    WithdrawLease,
 )
 from common.catalogue.values import Done, Step
 from common.crash import crash
 from common.db import Database, Tx
 from common.errors import NotFound
 
+from messaging import leases
 from messaging.owners import Owners
 from messaging.store import contacts, history, messages, waiting
+from messaging.waits import Waits
+
+_SOONEST = 0.05
+"""Seconds after the end of another holder's lease to look again, and the least to wait for it."""
 
 
 class Desk:
     """One for all agents; each sees its own messages only."""
 
-    def __init__(self, database: Database, owners: Owners) -> None:
-        self._database, self._owners = database, owners
+    def __init__(self, database: Database, owners: Owners, waits: Waits) -> None:
+        self._database, self._owners, self._waits = database, owners, waits
         self._known: set[tuple[str, str]] = set()
 
     async def lease(self, order: LeaseMessages) -> Waiting:
-        """Acknowledge what is dealt with, and hand out the oldest messages nobody holds."""
+        """Acknowledge what is dealt with, and hand out the oldest messages nobody holds; if there are none, wait."""
         await self._require_agent(order.organisation, order.agent)
-        # Most who ask find nothing, and begin to wait: they need not wait for a commit first.
+        ends = time.monotonic() + order.wait_s
+        with self._waits.waiting(order) as wait:
+            while True:
+                wait.look()
+                found = await self._look(order)
+                left = ends - time.monotonic()
+                if found.messages or left <= 0 or wait.withdrawn or self._waits.stopping:
+                    break
+                order = order.model_copy(update={"acknowledge": []})
+                handed = await wait.news(min(left, _lease_ends(found)))
+                if handed and handed.messages:
+                    found = handed
+                    break
+        crash("d1")
+        return found
+
+    async def withdraw(self, order: WithdrawLease) -> Done:
+        """What was handed to somebody who left is free again; others who wait for it look for it."""
+        await self._waits.withdraw(order.organisation, order.agent, order.lease_order)
+        freed = await self._database.write(lambda tx: leases.take_back(tx, order))
+        if freed:
+            self._waits.wake(order.organisation, order.agent)
+        return Done(changed=freed)
+
+    async def _look(self, order: LeaseMessages) -> Waiting:
+        """Most who ask find nothing, and begin to wait: they need not wait for a commit first."""
         looks = not order.acknowledge
         if looks and await self._database.read(lambda tx: waiting.empty(tx, order.organisation, order.agent)):
             return Waiting(messages=[])
-        waiting_ = await self._database.write(lambda tx: _lease(tx, order))
-        crash("d1")
-        return waiting_
+        return await self._database.write(lambda tx: _lease(tx, order))
 
     async def acknowledge(self, order: AcknowledgeMessages) -> Done:
         """All or nothing: one message of another agent, and none is dealt with."""
         await self._require_agent(order.organisation, order.agent)
         done = await self._database.write(lambda tx: _acknowledge(tx, order, order.messages))
+        self._waits.wake(order.organisation, order.agent)  # what comes after them in their threads is free now
         crash("d2")
         return done
 
@@ -68,34 +96,7 @@ def _lease(tx: Tx, order: LeaseMessages) -> Waiting:
     if order.acknowledge:
         messages.lock_agent(tx, order.organisation, order.agent)
         _acknowledge(tx, order, order.acknowledge)
-    return _hand_out(tx, order)
-
-
-def _hand_out(tx: Tx, order: LeaseMessages) -> Waiting:
-    """A repeated request is given what it was given before."""
-    messages.lock_agent(tx, order.organisation, order.agent)
-    lease = ids.derived("lease", order.id)
-    held = waiting.held_by(tx, order.organisation, order.agent, lease)
-    if held:
-        return _shown(held, lease, before=1)
-    free = waiting.free(tx, order.organisation, order.agent, order.limit)
-    if not free:
-        return Waiting(messages=[], next_lease_ends_at=waiting.next_end(tx, order.organisation, order.agent))
-    until = tx.now + timedelta(seconds=order.lease_seconds)
-    waiting.hold(tx, order.organisation, order.agent, [row.cursor for row in free], lease, until)
-    history.notes(tx, [(row.message, _handed(tx, row)) for row in free])
-    handed = _shown(free, lease, before=0)
-    return handed.model_copy(update={"leased_until": until})
-
-
-def _handed(tx: Tx, row: sa.Row[Any]) -> Step:
-    return Step(at=tx.now, what="handed to the agent", detail=f"time {row.deliveries + 1}")
-
-
-def _shown(rows: list[sa.Row[Any]], lease: str, *, before: int) -> Waiting:
-    """`before`: how many of the counted deliveries are this very one."""
-    shown = [messages.shown(row, row.deliveries - before) for row in rows]
-    return Waiting(messages=shown, lease=lease, leased_until=rows[0].leased_until)
+    return leases.hand_out(tx, order)
 
 
 def _acknowledge(tx: Tx, order: AcknowledgeMessages | LeaseMessages, dealt_with: list[str]) -> Done:
@@ -121,3 +122,10 @@ def _page(tx: Tx, query: GetMessages) -> Messages:
     shown = [messages.shown(row) for row in rows[: query.limit]]
     cursor = shown[-1].cursor if shown else query.after
     return Messages(messages=shown, cursor=cursor, more=len(rows) > query.limit)
+
+
+def _lease_ends(found: Waiting) -> float:
+    """Seconds until the first lease of another holder is over."""
+    if found.next_lease_ends_at is None:
+        return float("inf")
+    return max(_SOONEST, (found.next_lease_ends_at - datetime.now(UTC)).total_seconds() + _SOONEST)

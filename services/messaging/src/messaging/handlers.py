@@ -21,6 +21,7 @@ def register(
     bus.subscribe(messages.SmsStatusReported, "reports", reports.reported)
     bus.serve(messages.SendMessage, outbound.send)
     bus.serve(messages.LeaseMessages, desk.lease)
+    bus.serve(messages.WithdrawLease, desk.withdraw)
     bus.serve(messages.AcknowledgeMessages, desk.acknowledge)
     bus.serve(messages.GetMessages, desk.read)
     bus.serve(messages.RecordConsent, policy.record_consent)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import orjson
 from common import ids, inbox
 from common.catalogue.audit import AlertRaised
-from common.catalogue.messages import ConsentChanged, MessageReceived, SmsReceived
+from common.catalogue.messages import ConsentChanged, MessageReceived, SmsReceived, Waiting
 from common.catalogue.values import Channel, Step, Trust
 from common.crash import crash
 from common.db import Database, Tx
 from common.errors import Rejected
 from common.messages import PLATFORM
 
+from messaging import leases
 from messaging.domain import keywords
 from messaging.lanes import Lanes, agent_lane
 from messaging.owners import Owner, Owners
@@ -19,6 +20,7 @@ from messaging.places import Places
 from messaging.store import consent, contacts, history, messages, waiting
 from messaging.store.consent import Pair
 from messaging.store.contacts import Place
+from messaging.waits import Wait, Waits
 
 _HANDLER = "inbound"
 _CHANNEL: Channel = "sms"
@@ -27,8 +29,9 @@ _CHANNEL: Channel = "sms"
 class Inbound:
     """Makes a received text a message of its agent, once, in the order of acceptance."""
 
-    def __init__(self, database: Database, lanes: Lanes, owners: Owners, places: Places) -> None:
+    def __init__(self, database: Database, lanes: Lanes, owners: Owners, places: Places, waits: Waits) -> None:
         self._database, self._lanes, self._owners, self._places = database, lanes, owners, places
+        self._waits = waits
 
     async def received(self, sms: SmsReceived) -> None:
         """Handle one text. `Rejected`, with an alert, when nobody owns its address."""
@@ -37,12 +40,29 @@ class Inbound:
         if owner is None:
             await self._database.write(lambda tx: _nobodys(tx, sms))
             raise Rejected(f"nobody owns {sms.to.masked()}; provision it or release the number", code="unrouted")
+        wait, handed = self._waits.take(owner.organisation, owner.agent), None
+        try:
+            handed = await self._kept(sms, owner, wait)
+        finally:
+            if wait:
+                wait.answer(handed)
+        crash("w2")
+
+    async def _kept(self, sms: SmsReceived, owner: Owner, wait: Wait | None) -> Waiting | None:
+        """What is handed to who waits, from the transaction that stores the text."""
         known = self._places.get(owner.organisation, owner.agent, sms.sender)
         lane = agent_lane(owner.organisation, owner.agent)
-        place = await self._lanes.write(lane, sms.time, lambda tx: _keep(tx, sms, owner, known))
+        message = ids.derived("message", sms.provider, sms.account, sms.provider_id)
+        self._waits.stored(message)
+
+        def work(tx: Tx) -> tuple[Place | None, Waiting | None]:
+            place = _keep(tx, sms, owner, message, known)
+            return place, leases.hand_out(tx, wait.order) if place and wait else None
+
+        place, handed = await self._lanes.write(lane, sms.time, work)
         if place:
             self._places.put(owner.organisation, owner.agent, sms.sender, place)
-        crash("w2")
+        return handed
 
 
 def _nobodys(tx: Tx, sms: SmsReceived) -> None:
@@ -51,10 +71,9 @@ def _nobodys(tx: Tx, sms: SmsReceived) -> None:
     tx.stage(AlertRaised.after(sms, organisation=PLATFORM, **alert))
 
 
-def _keep(tx: Tx, sms: SmsReceived, owner: Owner, known: Place | None) -> Place | None:
+def _keep(tx: Tx, sms: SmsReceived, owner: Owner, message: str, known: Place | None) -> Place | None:
     """Everything that becomes true with this text; None when it has been before."""
     messages.lock_agent(tx, owner.organisation, owner.agent)
-    message = ids.derived("message", sms.provider, sms.account, sms.provider_id)
     if not inbox.first_time(tx, _HANDLER, sms) or messages.exists(tx, message):
         return None
     place = known or contacts.place(tx, owner.organisation, owner.agent, sms.sender)

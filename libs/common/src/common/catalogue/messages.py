@@ -230,12 +230,29 @@ class Waiting(Value):
 
 
 class LeaseMessages(Order[Waiting], subject="messaging.v1.inbox.lease"):
-    """Hand out the oldest unacknowledged messages that nobody holds, in order; before that, acknowledge these."""
+    """Hand out the oldest unacknowledged messages that nobody holds, in order; before that, acknowledge these.
+
+    When there are none, the answer waits for the first for `wait_s` seconds. Who gives up says `WithdrawLease`.
+    """
 
     agent: str
     limit: int = Field(default=20, ge=1, le=100)
     lease_seconds: int = Field(default=60, ge=1, le=900)
     acknowledge: list[str] = Field(default=[], max_length=100)
+    wait_s: float = Field(default=0, ge=0, le=60)
+
+    @property
+    def answered_within(self) -> float:
+        """As any order, once there is something to hand out."""
+        return super().answered_within + self.wait_s
+
+
+class WithdrawLease(Order[Done], subject="messaging.v1.inbox.withdraw"):
+    """Nobody wants the answer to the `LeaseMessages` with id `lease_order`: end its wait, free what it was handed."""
+
+    everyone: ClassVar[bool] = True
+    agent: str
+    lease_order: str
 
 
 class AcknowledgeMessages(Order[Done], subject="messaging.v1.inbox.acknowledge"):

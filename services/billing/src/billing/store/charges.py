@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -33,7 +32,7 @@ def find(tx: Tx, organisation: str, hold: str) -> Charge | None:
 def save(tx: Tx, known: Charge | None, now: Charge) -> None:
     """Keep what is known now; `known` is what the table holds."""
     if known is None:
-        tx.execute(_insert, asdict(now))
+        tx.execute(_insert, {name: getattr(now, name) for name in Charge.__slots__})
         return
     values = {f"new_{column.name}": getattr(now, column.name) for column in _details}
     tx.execute(_update, {"of": now.organisation, "under": now.hold} | values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 
 import sqlalchemy as sa
@@ -33,7 +33,7 @@ class UsageRow:
 def append(tx: Tx, lines: list[Posting]) -> list[Posting]:
     """Write the lines that are not there yet, and add them to the usage; gives those."""
     insert = insert_or_ignore(tx, postings)
-    fresh = [line for line in lines if tx.execute(insert, asdict(line) | {"day": _day(line)}).rowcount]
+    fresh = [line for line in lines if tx.execute(insert, _row(line)).rowcount]
     if fresh:
         _add_usage.run(tx, [_usage(line) for line in fresh])
     return fresh
@@ -52,6 +52,10 @@ def usage_since(tx: Tx, organisation: str, since: date, agent: str = "") -> list
         wanted = wanted.where(usage.c.agent == agent)
     rows = tx.execute(wanted.order_by(usage.c.day, usage.c.agent, usage.c.kind)).mappings()
     return [UsageRow(**{name: row[name] for name in UsageRow.__dataclass_fields__}) for row in rows]
+
+
+def _row(line: Posting) -> dict[str, object]:
+    return {name: getattr(line, name) for name in Posting.__slots__} | {"day": _day(line)}
 
 
 def _day(line: Posting) -> str:

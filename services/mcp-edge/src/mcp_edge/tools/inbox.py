@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-from common.catalogue.messages import AcknowledgeMessages, LeaseMessages, Waiting
+from common import ids
+from common.catalogue.messages import AcknowledgeMessages, LeaseMessages, Waiting, WithdrawLease
 from common.catalogue.values import Done
 from pydantic import Field
 
@@ -13,7 +17,11 @@ from mcp_edge.call import Call, ordering
 from mcp_edge.tool import Tool, fields_of
 from mcp_edge.wakeups import Nudge
 
+_OVERDUE = 0.5
+"""Seconds after a hint, or after the whole wait, within which the owner must have answered."""
+
 _SOONEST = 0.05
+"""Seconds to look again after a lease has ended, and the least to wait for that."""
 
 
 class Handed(Waiting):
@@ -36,32 +44,71 @@ class WaitArguments(
 
 
 async def wait(call: Call, arguments: WaitArguments) -> Handed:
-    """Acknowledge what is dealt with, then lease what waits.
+    """Acknowledge what is dealt with, then lease what waits, or what comes first. Its owner does the waiting.
 
-    If nothing does, wait for a hint or for another holder's lease to end, and look again.
+    One that is stopping, or too old to wait, answers early: then a hint, or the end of a lease, is waited for here.
     """
-    started = time.monotonic()
     asked = arguments.asked()
-    asked.pop("wait_s")
+    clock = _Clock(time.monotonic(), asked.pop("wait_s"))
     with call.waiting() as nudge:
         while True:
             nudge.rearm()
-            waiting = await call.order(LeaseMessages, **asked)
+            waiting = await _answer(call, nudge, clock, asked | {"wait_s": clock.left})
+            if waiting is None:
+                continue
             asked["acknowledge"] = []
-            left = arguments.wait_s - (time.monotonic() - started)
-            if waiting.messages or left <= 0:
+            if waiting.messages or not clock.left:
                 return Handed(**dict(waiting), next=_next(waiting))
-            await _sleep(call, nudge, started, arguments.wait_s, min(left, _lease_ends(waiting)))
+            if not nudge.hinted:
+                nudge.rearm()
+                await _stirred(call, nudge, clock, min(clock.left, _lease_ends(waiting)))
 
 
-async def _sleep(call: Call, nudge: Nudge, started: float, whole: float, seconds: float) -> None:
-    """Until a hint, or so many seconds, with signs of life."""
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """How long a call has waited, and may wait."""
+
+    began: float
+    whole: float
+
+    @property
+    def gone(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.began
+
+    @property
+    def left(self) -> float:
+        """Seconds it may still wait."""
+        return max(0.0, self.whole - self.gone)
+
+
+async def _answer(call: Call, nudge: Nudge, clock: _Clock, asked: dict[str, Any]) -> Waiting | None:
+    """The owner's answer, with signs of life until then. None when it is overdue: somebody else should be asked.
+
+    Who leaves, or may wait no longer, is handed nothing: the order is withdrawn, and whatever it was handed is free.
+    """
+    order = ids.random("req")
+    asking = asyncio.ensure_future(call.order(LeaseMessages, id=order, **asked))
+    asking.add_done_callback(lambda _: nudge.stir())
+    try:
+        await _stirred(call, nudge, clock, clock.left)
+        if not asking.done():  # it is on its way, or whoever has the order is gone
+            await asyncio.wait({asking}, timeout=_OVERDUE)
+        return asking.result() if asking.done() else None
+    finally:
+        if not asking.done():
+            asking.cancel()
+            call.later(WithdrawLease, lease_order=order)
+
+
+async def _stirred(call: Call, nudge: Nudge, clock: _Clock, seconds: float) -> None:
+    """Until something happens, or so many seconds, with signs of life."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         if await nudge.wait(min(left, call.progress_every)):
             return
         if left > call.progress_every:
-            await call.progress(time.monotonic() - started, whole, "no message yet, still waiting")
+            await call.progress(clock.gone, clock.whole, "no message yet, still waiting")
 
 
 def _lease_ends(waiting: Waiting) -> float:

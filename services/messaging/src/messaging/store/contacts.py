@@ -23,6 +23,8 @@ _CONTACT = Prepared(
     )
 )
 
+_ADD = Prepared(sa.insert(contacts))
+
 _THREAD = Prepared(
     sa.select(threads.c.thread).where(
         threads.c.organisation == sa.bindparam("org"),
@@ -56,7 +58,7 @@ def contact_at(tx: Tx, organisation: str, address: Address) -> str:
     row = {"organisation": organisation, "kind": address.kind, "value": address.value, "contact": fresh}
     if tx.execute(insert_or_ignore(tx, contact_addresses), row).rowcount == 0:
         return find_contact(tx, organisation, address) or fresh  # another replica was first
-    tx.execute(sa.insert(contacts), {"contact": fresh, "organisation": organisation, "created_at": tx.now})
+    tx.execute(_ADD, {"contact": fresh, "organisation": organisation, "created_at": tx.now})
     return fresh
 
 

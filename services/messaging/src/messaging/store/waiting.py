@@ -40,6 +40,13 @@ _HOLD = Prepared(
     )
 )
 
+_FREE_AGAIN = Prepared(
+    sa.update(waiting)
+    .where(_MINE, waiting.c.lease == sa.bindparam("lease_"), _HELD)
+    .values(lease=None, leased_until=None, deliveries=waiting.c.deliveries - 1)
+    .returning(waiting.c.message)
+)
+
 _ANY = Prepared(sa.select(waiting.c.message).where(_MINE).limit(1))
 
 _NEXT_END = Prepared(sa.select(sa.func.min(waiting.c.leased_until)).where(_MINE, _HELD))
@@ -102,6 +109,12 @@ def free(tx: Tx, organisation: str, agent: str, limit: int) -> list[sa.Row[Any]]
 def hold(tx: Tx, organisation: str, agent: str, cursors: list[int], lease: str, until: datetime) -> None:
     """These are handed out under this lease, once more than before."""
     tx.execute(_HOLD, _of(organisation, agent) | {"cursors": cursors, "lease_": lease, "until": until})
+
+
+def free_again(tx: Tx, organisation: str, agent: str, lease: str) -> list[str]:
+    """Nobody holds what this lease holds, and it was never handed out; gives its messages."""
+    values = _of(organisation, agent) | {"lease_": lease, "now": tx.now}
+    return list(tx.execute(_FREE_AGAIN, values).scalars())
 
 
 def next_end(tx: Tx, organisation: str, agent: str) -> datetime | None:
