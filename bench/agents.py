@@ -249,16 +249,23 @@ class Run:
         return self.seen
 
     async def _send_until(self, n: int, agent: One, until: float) -> None:
+        """At this agent's share of the rate, each text timed from when it was due; without a rate one after another."""
         line = await Line.to(self._plan.edge)
-        while (started := time.perf_counter()) < until:
+        step = len(self._plan.agents) / self._plan.rate if self._plan.rate else 0.0
+        due = time.perf_counter() + step * n / len(self._plan.agents)
+        while due < until:
+            if (wait := due - time.perf_counter()) > 0:
+                await asyncio.sleep(wait)
             text = {
                 "to": f"+1201555{secrets.randbelow(10_000):04d}",
                 "body": f"Your table {secrets.token_hex(4)} is ready.",
             }
             sent = await self._call(line, agent, "comms_send_message", text)
-            self.seen.latencies.append(time.perf_counter() - started)
+            now = time.perf_counter()
+            self.seen.latencies.append(now - due)
             self.seen.messages.append((n, sent["message"]))
             self.seen.asked += 1
+            due = due + step if step else now
 
 
 def read_plan(raw: bytes) -> Plan:

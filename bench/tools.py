@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -80,17 +80,30 @@ async def _whole_house(quick: bool) -> list[Result]:
             floor,
             Case("send tool, accepted", house.edge, "comms_send_message", _TEXT, agents, 0.5),
             quick=quick,
+            seconds=1.0,
+            settle=real.drained,
         )
 
 
-async def _rounds(house: House, *cases: Case, quick: bool) -> list[Result]:
-    """Rounds of the floor, which comes first, and the others in turn."""
-    rounds, seconds = (3, 2.0) if quick else (5, 4.0)
+async def _nothing() -> None:
+    """What is asked leaves nothing to be done."""
+
+
+async def _rounds(
+    house: House,
+    *cases: Case,
+    quick: bool,
+    seconds: float = 0.0,
+    settle: Callable[[], Awaitable[None]] = _nothing,
+) -> list[Result]:
+    """Rounds of the floor, which comes first, and the others in turn. What one leaves to be done, no other meets."""
+    rounds, usual = (3, 2.0) if quick else (5, 4.0)
     found: list[list[Outcome]] = [[] for _ in cases]
     for n in range(rounds + 1):
         order = list(zip(cases, found, strict=True))
         for case, outcomes in order[:: 1 if n % 2 else -1]:
-            outcomes.append(await house.load(case, seconds))
+            outcomes.append(await house.load(case, seconds or usual))
+            await settle()
     return [_result(case, mine[1:], found[0][1:]) for case, mine in zip(cases[1:], found[1:], strict=True)]
 
 

@@ -37,16 +37,15 @@ class Together:
 
     async def ask(self, subject: str, body: bytes, timeout: float) -> bytes:
         """The answer to `body`, which holds no line end. Raises what `send` raises, or `TimeoutError`."""
+        loop = asyncio.get_running_loop()
+        asked = _Asked(body, timeout, loop.create_future())
         if subject in self._waiting:
-            asked = _Asked(body, timeout, asyncio.get_running_loop().create_future())
             self._waiting[subject].append(asked)
-            async with asyncio.timeout(timeout):
-                return await asked.answer
-        self._waiting[subject] = []
-        try:
-            return await self._send(subject, body, timeout)
-        finally:
-            self._next(subject)
+        else:
+            self._waiting[subject] = [asked]
+            loop.call_soon(self._next, subject)  # with whoever asks in this turn of the loop
+        async with asyncio.timeout(timeout):
+            return await asked.answer
 
     def _next(self, subject: str) -> None:
         """Whoever gathered meanwhile goes now."""

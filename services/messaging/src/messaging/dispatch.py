@@ -89,7 +89,7 @@ class Dispatcher:
                 await self._slots.acquire()
                 try:
                     task = await self._ready.get()
-                    await self._turn()
+                    await self._foreground.turn()
                 except BaseException:
                     self._slots.release()
                     raise
@@ -98,11 +98,6 @@ class Dispatcher:
                 working.add_done_callback(self._active.discard)
         finally:
             await asyncio.gather(*self._active, return_exceptions=True)
-
-    async def _turn(self) -> None:
-        """Texts leave one at a time while there is no time for both them and those who wait for an answer."""
-        while await self._foreground.crowded() and self._active:
-            await asyncio.wait(self._active, return_when=asyncio.FIRST_COMPLETED)
 
     async def _work(self, task: Task) -> None:
         try:

@@ -20,7 +20,7 @@ from messaging.providers.port import Fate
 from messaging.providers.registry import Providers
 from messaging.store import messages, operations
 
-_AT_ONCE = 32
+_AT_ONCE = 8
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ class PricePoller:
 
     async def pass_once(self) -> int:
         """Ask for what is due now, one at a time while others wait for an answer; says for how many."""
-        most = 1 if await self._foreground.crowded() else _AT_ONCE
+        most = 1 if self._foreground.crowded else _AT_ONCE
         due = await self._database.read(lambda tx: operations.prices_due(tx, most))
         await asyncio.gather(*map(self._ask, due))
         return len(due)

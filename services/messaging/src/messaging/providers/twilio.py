@@ -29,6 +29,9 @@ NAME = "twilio"
 _IDLE = 2.0
 """Seconds a connection may lie unused: shorter than any server waits, so we do not write into a closed one."""
 
+_MOST = 24
+"""Connections. The client looks at each of them before every request, so that many cost more than they bring."""
+
 _PAGE, _PAGES = 100, 20
 
 _STATUS: dict[str, ProviderStatus] = {
@@ -78,7 +81,7 @@ class TwilioSms:
         self._client = httpx.AsyncClient(
             base_url=url,
             timeout=httpx.Timeout(timeout, connect=min(3.0, timeout)),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64, keepalive_expiry=_IDLE),
+            limits=httpx.Limits(max_connections=_MOST, keepalive_expiry=_IDLE),
             trust_env=False,
         )
 
