@@ -46,9 +46,11 @@ class Rules:
 def begin(tx: Tx, task: Task, rules: Rules) -> bool:
     """Commit to one request; False when it must not be made, or is another's to make.
 
-    The contact is locked, so no opt-out is committed between this look at consent and the attempt.
+    The contact and the kill switches are held, so neither an opt-out nor a stop is committed between this look at them
+    and the attempt.
     """
     contacts.lock(tx, task.contact)
+    consent.hold_stops(tx, task.organisation)
     if not operations.begin(tx, task, rules.lease):
         return False
     if refused := _forbidden(tx, task):

@@ -53,6 +53,15 @@ _REFUSAL = Prepared(_refusal())
 
 _COUNTRIES = Prepared(sa.select(destinations.c.countries).where(destinations.c.organisation == sa.bindparam("org")))
 
+_STOPS = 7_264_901_184
+"""Names the lock below beside the organisation; a switch that was never turned has no row to lock."""
+
+_HOLD_STOPS = Prepared(
+    sa.select(sa.func.pg_advisory_xact_lock_shared(sa.func.hashtextextended(sa.bindparam("org"), _STOPS)))
+)
+
+_TURN_STOPS = Prepared(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("org"), _STOPS))))
+
 
 def refusal(tx: Tx, pair: Pair) -> Rejected | None:
     """Why nothing may be sent between these two now; None when it may. One statement: this is on every send's way."""
@@ -82,13 +91,21 @@ def record(tx: Tx, pair: Pair, *, opted_in: bool, evidence: str) -> bool:
     return True
 
 
+def hold_stops(tx: Tx, organisation: str) -> None:
+    """No kill switch of this organisation is turned until this transaction ends; any number may hold them at once."""
+    if tx.postgres:  # on SQLite the one writer is the lock
+        tx.execute(_HOLD_STOPS, {"org": organisation})
+
+
 def set_stop(tx: Tx, organisation: str, agent: str, channel: Channel, *, stopped: bool, reason: str) -> bool:
-    """Turn a kill switch; False when it stood so."""
+    """Turn a kill switch; False when it stood so. Waits for every attempt that looked at it before."""
+    if tx.postgres:
+        tx.execute(_TURN_STOPS, {"org": organisation})
     key = {"organisation": organisation, "agent": agent, "channel": channel}
     known = tx.execute(sa.select(stops.c.stopped).where(*_is(stops, key))).scalar()
     if bool(known) == stopped:
         return False
-    _put(tx, stops, key, {"stopped": stopped, "reason": reason, "since": tx.now})
+    _put(tx, stops, key, {"stopped": stopped, "reason": reason, "since": tx.moment()})
     return True
 
 
