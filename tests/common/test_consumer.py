@@ -12,11 +12,14 @@ import pytest
 from common.consumer import Consumer, Delivery, Handler
 from common.errors import Rejected, Unavailable
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.errors import NotFoundError
 
 from tests.conftest import declare_streams
 from tests.support.servers import Broker
 
 SUBJECT = "comms.org_a.testing.v1.thing.happened"
+PACE = 0.05
 
 
 @pytest.fixture
@@ -67,6 +70,16 @@ async def until_settled(client: Client) -> None:
             await asyncio.sleep(0.02)
 
 
+async def until_it_waits(client: Client) -> None:
+    """Until the broker was asked for what comes next."""
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(NotFoundError):  # it is not declared yet
+                if (await client.jetstream().consumer_info("EVENTS", "tester-things")).num_waiting:
+                    return
+            await asyncio.sleep(0.02)
+
+
 async def publish(client: Client, *bodies: bytes) -> None:
     for body in bodies:
         await client.jetstream().publish(SUBJECT, body)
@@ -80,6 +93,60 @@ async def test_everything_is_handled_and_settled(client: Client) -> None:
         await until_settled(client)
     assert sorted(int(one.body) for one in seen.deliveries) == list(range(600))
     assert {one.tries for one in seen.deliveries} == {1}
+
+
+async def test_with_a_pace_what_was_there_and_what_comes_is_handled_once(client: Client) -> None:
+    seen = Seen()
+    await publish(client, *(b"%d" % n for n in range(50)))
+    async with reading(client, seen.handle, pace=PACE):
+        await publish(client, *(b"%d" % n for n in range(50, 100)))
+        await seen.wait_for(100)
+        await until_settled(client)
+    assert sorted(int(one.body) for one in seen.deliveries) == list(range(100))
+    assert {one.tries for one in seen.deliveries} == {1}
+
+
+async def test_with_a_pace_more_than_one_process_handles_at_a_time_is_handled_once(client: Client) -> None:
+    seen = Seen()
+    await publish(client, *(b"%d" % n for n in range(60)))
+    async with reading(client, seen.handle, pace=PACE, in_flight=8):
+        await seen.wait_for(60)
+        await until_settled(client)
+    assert sorted(int(one.body) for one in seen.deliveries) == list(range(60))
+    assert {one.tries for one in seen.deliveries} == {1}
+
+
+async def test_with_a_pace_what_comes_alone_after_a_silence_is_handled(client: Client) -> None:
+    seen = Seen()
+    async with reading(client, seen.handle, pace=PACE):
+        for n in range(3):
+            await until_it_waits(client)
+            await publish(client, b"%d" % n)
+            await seen.wait_for(n + 1)
+            await until_settled(client)
+    assert [int(one.body) for one in seen.deliveries] == [0, 1, 2]
+
+
+async def test_what_gathers_during_a_pace_is_asked_for_at_once(client: Client, broker: Broker) -> None:
+    """The pace is long enough that all of it is there by its end."""
+    seen, asked = Seen(), 0
+
+    async def count(_request: Msg) -> None:
+        nonlocal asked
+        asked += 1
+
+    observer = await nats.connect(broker.url)
+    await observer.subscribe("$JS.API.CONSUMER.MSG.NEXT.EVENTS.tester-things", cb=count)
+    await observer.flush()
+    async with reading(client, seen.handle, pace=1.0):
+        await publish(client, b"first")
+        await seen.wait_for(1)
+        await publish(client, *(b"%d" % n for n in range(40)))
+        await seen.wait_for(41)
+        await until_settled(client)
+        await observer.flush()
+        assert asked < 20
+    await observer.close()
 
 
 @pytest.mark.parametrize("error", [Unavailable("later", retry_after=0.05), KeyError("a bug")])
@@ -126,10 +193,13 @@ async def test_a_slow_handler_keeps_its_message(client: Client) -> None:
     assert len(seen.deliveries) == 1
 
 
-async def test_the_consumer_is_declared_again_when_the_broker_lost_it(client: Client, broker: Broker) -> None:
+@pytest.mark.parametrize("pace", [0.0, PACE])
+async def test_the_consumer_is_declared_again_when_the_broker_lost_it(
+    client: Client, broker: Broker, pace: float
+) -> None:
     seen = Seen()
     await publish(client, b"before")
-    async with reading(client, seen.handle):
+    async with reading(client, seen.handle, pace=pace):
         await seen.wait_for(1)
         broker.kill()
         broker.forget()
@@ -142,9 +212,10 @@ async def test_the_consumer_is_declared_again_when_the_broker_lost_it(client: Cl
     assert [one.body for one in seen.deliveries] == [b"before", b"after"]
 
 
-async def test_a_consumer_deleted_behind_our_back_is_declared_again(client: Client) -> None:
+@pytest.mark.parametrize("pace", [0.0, PACE])
+async def test_a_consumer_deleted_behind_our_back_is_declared_again(client: Client, pace: float) -> None:
     seen = Seen()
-    async with reading(client, seen.handle):
+    async with reading(client, seen.handle, pace=pace):
         await publish(client, b"one")
         await seen.wait_for(1)
         await until_settled(client)

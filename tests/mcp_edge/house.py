@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import httpx2
@@ -29,8 +29,14 @@ from pydantic import BaseModel
 
 from tests.support.servers import Broker
 
+Q = TypeVar("Q", bound=Request[Any])
+
 PEPPER = bytes(32)
 ORGANISATION, AGENT = "org_1", "agt_1"
+
+
+Answer = BaseModel | Awaitable[BaseModel]
+"""At once, or when the test says so."""
 
 
 class Owner:
@@ -39,20 +45,37 @@ class Owner:
     def __init__(self, name: str, url: str) -> None:
         self.bus = Bus(name, url)
         self.asked: list[Any] = []
-        self._answers: dict[type[Any], Callable[[Any], BaseModel]] = {}
+        self._answers: dict[type[Any], Callable[[Any], Answer]] = {}
+        self._held: list[asyncio.Future[BaseModel]] = []
         for request in messages.requests.values():
             if request.owner() == name:
                 self.bus.serve(request, self._answer)
 
-    def on(self, request: type[Any], answer: BaseModel | Callable[[Any], BaseModel]) -> None:
+    def on(self, request: type[Any], answer: Answer | Callable[[Any], Answer]) -> None:
         self._answers[request] = answer if callable(answer) else lambda _asked: answer
+
+    def held(self) -> asyncio.Future[BaseModel]:
+        """An answer that who asks waits for until the test sets it, or ends."""
+        held: asyncio.Future[BaseModel] = asyncio.get_running_loop().create_future()
+        self._held.append(held)
+        return held
+
+    def of(self, request: type[Q]) -> list[Q]:
+        """What was asked of this kind."""
+        return [asked for asked in self.asked if isinstance(asked, request)]
+
+    async def stop(self) -> None:
+        for held in self._held:
+            held.cancel()
+        await self.bus.stop()
 
     async def _answer(self, asked: Request[Any]) -> BaseModel:
         self.asked.append(asked)
         answer = self._answers.get(type(asked))
         if answer is None:
             raise NotFound(f"no answer to {type(asked).__name__} in this test", code="no_such_message")
-        return answer(asked)
+        found = answer(asked)
+        return found if isinstance(found, BaseModel) else await found
 
 
 @dataclass
@@ -116,7 +139,12 @@ class House:
                 await self.publisher.beat(self.revision)
             await asyncio.sleep(snapshot.HEARTBEAT_EVERY)
 
-    async def edge(self, instance: str = "0", *, ready: bool = True, **more: Any) -> Replica:
+    async def edge(self, instance: str = "0", **more: Any) -> Replica:
+        return await self.stack.enter_async_context(self.an_edge(instance, **more))
+
+    @asynccontextmanager
+    async def an_edge(self, instance: str = "0", *, ready: bool = True, **more: Any) -> AsyncIterator[Replica]:
+        """One that ends before the test does."""
         secrets = self.folder / "secrets"
         secrets.mkdir(exist_ok=True)
         (secrets / "token-pepper.key").write_text(PEPPER.hex())
@@ -130,13 +158,13 @@ class House:
             instance=instance,
             **more,
         )
-        house = await self.stack.enter_async_context(service.running(await build(settings), settings))
-        await until(lambda: house.http[0].started)
-        port = house.http[0].servers[0].sockets[0].getsockname()[1]
-        replica = Replica(house, f"http://127.0.0.1:{port}")
-        if ready:
-            await self.ready(replica)
-        return replica
+        async with service.running(await build(settings), settings) as edge:
+            await until(lambda: edge.http[0].started)
+            port = edge.http[0].servers[0].sockets[0].getsockname()[1]
+            replica = Replica(edge, f"http://127.0.0.1:{port}")
+            if ready:
+                await self.ready(replica)
+            yield replica
 
     async def ready(self, replica: Replica) -> None:
         async with asyncio.timeout(10):
@@ -190,7 +218,7 @@ async def a_house(broker: Broker, folder: Path) -> AsyncIterator[House]:
         owners = {name: Owner(name, broker.url) for name in ("provisioning", "messaging", "billing", "audit")}
         for owner in owners.values():
             await owner.bus.start()
-            stack.push_async_callback(owner.bus.stop)
+            stack.push_async_callback(owner.stop)
         house = House(broker, folder, stack, owners, snapshot.Publisher(owners["provisioning"].bus, DIRECTORY))
         beating = asyncio.create_task(house.beat())
         stack.callback(beating.cancel)

@@ -9,7 +9,7 @@ from common.catalogue.messages import AcknowledgeMessages, SendMessage
 from common.errors import Unavailable
 from common.messages import Order, Query
 from mcp_edge import tools
-from mcp_edge.call import Call, Pending, derived_key
+from mcp_edge.call import Call, Errands, Pending, derived_key
 from mcp_edge.principal import Principal
 from mcp_edge.refusal import told
 from pydantic import BaseModel
@@ -31,7 +31,7 @@ def a_call(key: str) -> Call:
 
     waits: Any = None  # nothing waits here
     principal = Principal("agent", "org_1", "agt_1", "tok_1", "hash")
-    return Call(principal, "org_1", "agt_1", key, False, None, "00-0-0-01", silent, 10.0, Silent(), waits)
+    return Call(principal, "org_1", "agt_1", key, False, None, "00-0-0-01", silent, 10.0, Silent(), waits, Errands())
 
 
 async def test_a_pending_order_says_which_key_makes_asking_again_safe() -> None:

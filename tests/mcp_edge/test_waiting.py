@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from common.catalogue.messages import GetMessages, LeaseMessages, Messages, Waiting
+from common.catalogue.messages import GetMessages, LeaseMessages, Messages, Waiting, WithdrawLease
+from common.catalogue.values import Done
 from mcp.client.subscriptions import ResourceUpdated
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult
@@ -28,6 +29,14 @@ def answered() -> float:
     """How many waits have ended in this process, one way or another."""
     labels = {"tool": "comms_get_waiting_messages"}
     return REGISTRY.get_sample_value("switchboard_tool_seconds_count", labels) or 0.0
+
+
+async def withdrawn(house: House) -> list[str]:
+    """The orders that nobody waits for any more, as soon as messaging heard of one."""
+    await until(lambda: house.messaging.of(WithdrawLease))
+    withdrawals = house.messaging.of(WithdrawLease)
+    assert {(one.organisation, one.agent) for one in withdrawals} == {(ORGANISATION, AGENT)}
+    return [one.lease_order for one in withdrawals]
 
 
 def bodies(result: CallToolResult) -> list[str]:
@@ -62,6 +71,50 @@ async def test_what_is_dealt_with_is_named_once_when_the_next_is_waited_for(hous
         await house.text_arrives()
         assert bodies(await asyncio.wait_for(waiting, 5)) == ["two"]
     assert [order.acknowledge for order in house.messaging.asked] == [["msg_1"], []]
+
+
+async def test_the_owner_is_asked_once_and_its_late_answer_reaches_the_caller(house: House, era: str) -> None:
+    late = house.messaging.held()
+    house.messaging.on(LeaseMessages, late)
+    token = await house.token()
+    async with house.an_edge() as edge, edge.mcp(token, mode=era) as client:
+        waiting = asyncio.create_task(client.call_tool("comms_get_waiting_messages", {"wait_s": 45}))
+        await until(lambda: house.messaging.asked)
+        late.set_result(handed("late"))
+        assert bodies(await asyncio.wait_for(waiting, 5)) == ["late"]
+    # The edge has ended, and with it all that it had to do: nothing was withdrawn, and nobody asked again.
+    [order] = house.messaging.asked
+    assert 30 < order.wait_s <= 45
+
+
+async def test_an_owner_that_says_nothing_after_a_hint_is_given_up_for_another(house: House, era: str) -> None:
+    answers: list[Any] = [house.messaging.held(), handed("from the other")]
+    house.messaging.on(LeaseMessages, lambda _order: answers.pop(0))
+    house.messaging.on(WithdrawLease, Done(changed=False))
+    token = await house.token()
+    edge = await house.edge()
+    async with edge.mcp(token, mode=era) as client:
+        waiting = asyncio.create_task(
+            client.call_tool("comms_get_waiting_messages", {"wait_s": 45, "acknowledge": ["msg_0"]})
+        )
+        await until(lambda: house.messaging.asked)
+        await house.text_arrives()
+        assert bodies(await asyncio.wait_for(waiting, 10)) == ["from the other"]
+    first, second = house.messaging.of(LeaseMessages)
+    assert first.id != second.id
+    assert first.acknowledge == second.acknowledge == ["msg_0"]  # nobody said that it was done
+    assert 20 < second.wait_s <= 45
+    assert await withdrawn(house) == [first.id]
+
+
+async def test_a_caller_is_told_when_nobody_answers(house: House) -> None:
+    house.messaging.on(LeaseMessages, house.messaging.held())
+    house.messaging.on(WithdrawLease, Done(changed=False))
+    token = await house.token()
+    edge = await house.edge()
+    async with edge.mcp(token) as client:
+        result = await asyncio.wait_for(client.call_tool("comms_get_waiting_messages", {"wait_s": 0}), 20)
+    assert result.is_error
 
 
 async def test_a_hint_ends_the_wait_and_another_agent_s_does_not(house: House, era: str) -> None:
@@ -150,6 +203,37 @@ async def test_a_caller_who_leaves_is_handed_nothing(house: House) -> None:
     assert len(house.messaging.asked) == 1
 
 
+async def test_a_caller_who_leaves_withdraws_its_order(house: House) -> None:
+    house.messaging.on(LeaseMessages, house.messaging.held())
+    house.messaging.on(WithdrawLease, Done(changed=False))
+    token = await house.token()
+    edge = await house.edge()
+    async with edge.rest(token) as client:
+        waiting = asyncio.create_task(client.post("/v1/agents/me/inbox/lease", json={"wait_s": 30}))
+        await until(lambda: house.messaging.asked)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+    [order] = house.messaging.of(LeaseMessages)
+    assert await withdrawn(house) == [order.id]
+    assert house.messaging.of(LeaseMessages) == [order]
+
+
+async def test_a_wait_whose_token_dies_withdraws_its_order(house: House) -> None:
+    house.messaging.on(LeaseMessages, house.messaging.held())
+    house.messaging.on(WithdrawLease, Done(changed=False))
+    token = await house.token()
+    edge = await house.edge()
+    async with edge.mcp(token) as client:
+        waiting = asyncio.create_task(client.call_tool("comms_get_waiting_messages", {"wait_s": 30}))
+        await until(lambda: house.messaging.asked)
+        await house.revoke(token)
+        result = await asyncio.wait_for(waiting, 5)
+    assert result.structured_content is not None
+    assert result.structured_content["code"] == "unauthorised"
+    [order] = house.messaging.of(LeaseMessages)
+    assert await withdrawn(house) == [order.id]
+
+
 async def test_a_subscription_says_when_the_inbox_changed(house: House) -> None:
     house.messaging.on(GetMessages, Messages(messages=[a_message()], cursor=1, more=False))
     token = await house.token()
@@ -207,3 +291,17 @@ async def test_a_stopping_edge_lets_waits_go(house: House) -> None:
         result = await asyncio.wait_for(waiting, 3)
     assert result.structured_content is not None
     assert result.structured_content["code"] == "restarting"
+
+
+async def test_a_stopping_edge_withdraws_what_it_waits_for_before_it_ends(house: House) -> None:
+    house.messaging.on(LeaseMessages, house.messaging.held())
+    house.messaging.on(WithdrawLease, Done(changed=False))
+    token = await house.token()
+    async with house.an_edge() as edge, edge.rest(token) as client:
+        posting = [client.post("/v1/agents/me/inbox/lease", json={"wait_s": 30}) for _ in range(3)]
+        waits = [asyncio.create_task(one) for one in posting]
+        await until(lambda: len(house.messaging.asked) == 3)
+        edge.service.http[0].should_exit = True
+        told = [(await asyncio.wait_for(one, 5)).json()["code"] for one in waits]
+    assert told == ["restarting"] * 3
+    assert sorted(await withdrawn(house)) == sorted(order.id for order in house.messaging.of(LeaseMessages))

@@ -125,6 +125,7 @@ class House:
     resolving: bool = True
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     service: Service | None = None
+    serving: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
     revision: int = 1
     _sequence: int = 0
     _known: set[str] = field(default_factory=set)
@@ -173,6 +174,22 @@ class House:
     async def lease(self, agent: str = AGENT, limit: int = 20, seconds: int = 60, organisation: str = ORG) -> Waiting:
         order = LeaseMessages(organisation=organisation, agent=agent, limit=limit, lease_seconds=seconds)
         return await self.ask(order)
+
+    async def wait(self, order: LeaseMessages) -> asyncio.Task[Waiting]:
+        """Ask for what comes next; gives the answer that is to come once messaging waits for something.
+
+        A plain lease asked for later by the same connection is served later: when the second was answered, the first
+        look of this order is over. So it must find nothing.
+        """
+        waiting = asyncio.create_task(self.ask(order))
+        for _ in range(2):
+            await asyncio.sleep(0)  # the order leaves first
+            assert (await self.lease(order.agent, organisation=order.organisation)).messages == []
+        return waiting
+
+    async def stop(self) -> None:
+        """Have messaging end as at a deployment; the others stay."""
+        await self.serving.aclose()
 
     async def trace(self, message: str, organisation: str = ORG) -> MessageTrace:
         return await self.ask(TraceMessage(organisation=organisation, message=message))
@@ -248,8 +265,8 @@ async def running(url: str, database_url: str, tmp_path: Path, **settings: Any) 
     await Publisher(provisioning, CREDENTIALS).publish(1, {"credentials": []})
     configured = settings_for(url, database_url, tmp_path, **settings)
     built = await assemble(configured, Credentials(Sealer(b"k" * 32)), {"fake": house.provider})
-    async with service.running(built, configured):
-        house.service = built
+    async with house.serving as serving:
+        house.service = await serving.enter_async_context(service.running(built, configured))
         async with asyncio.timeout(LONG):
             while (await built.health.report())[0] != 200:  # noqa: ASYNC110 - readiness is asked for, as in life
                 await asyncio.sleep(0.01)

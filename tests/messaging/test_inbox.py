@@ -105,7 +105,7 @@ async def test_an_acknowledgement_may_come_after_the_lease_and_be_repeated(house
     await expire_leases(house)
     assert (await house.ask(acknowledging(message.message))).changed
     assert not (await house.ask(acknowledging(message.message))).changed
-    assert len(house.of(MessagesAcknowledged)) == 1
+    assert len(await house.until(MessagesAcknowledged)) == 1
 
 
 async def test_one_foreign_message_and_nothing_is_acknowledged(house: House) -> None:

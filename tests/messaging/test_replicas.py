@@ -8,12 +8,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from common import service
-from common.catalogue.messages import ConsentChanged, GetMessages, MessageNotSent, MessageSent, MessageUncertain
+from common.catalogue.messages import (
+    ConsentChanged,
+    GetMessages,
+    LeaseMessages,
+    MessageNotSent,
+    MessageSent,
+    MessageUncertain,
+    WithdrawLease,
+)
 from common.directory import Credentials
 from common.sealed import Sealer
 from messaging.app import assemble
 
-from tests.messaging.running import AGENT, LONG, ORG, House, an_sms, running, settings_for
+from tests.messaging.running import AGENT, FOREIGN, LONG, ORG, OTHER, SECOND, House, an_sms, running, settings_for
 from tests.support.servers import Broker
 
 
@@ -66,3 +74,48 @@ async def test_no_attempt_is_committed_after_the_stop_of_its_contact(
         assert {getattr(outcome, "code", "") for outcome in outcomes} == {"opted_out"}
         assert len([text for text in house.provider.asked if text.body == "later"]) == 0
         assert told_at <= 40
+
+
+async def test_texts_for_agents_that_wait_at_either_replica_are_handed_out_once(
+    broker: Broker, database_url: str, tmp_path: Path
+) -> None:
+    """As many waits as texts: each wait takes one, whoever stores it and wherever the wait is."""
+    people = [f"+1415555{n + 700:04d}" for n in range(12)]
+    async with two_replicas(broker, database_url, tmp_path) as house:
+        waits = {
+            agent: [
+                await house.wait(LeaseMessages(organisation=organisation, agent=agent, limit=1, wait_s=30))
+                for _ in people
+            ]
+            for agent, organisation in ((AGENT, ORG), (SECOND, ORG), (FOREIGN, OTHER))
+        }
+        await house.publish(*(an_sms(agent, sender=person, agent=agent) for person in people for agent in waits))
+        async with asyncio.timeout(LONG):
+            found = {agent: await asyncio.gather(*mine) for agent, mine in waits.items()}
+    for agent, mine in found.items():
+        handed = [(one.sender, one.body, one.deliveries) for each in mine for one in each.messages]
+        assert sorted(handed) == [(person, agent, 0) for person in people]
+
+
+async def test_what_was_handed_to_somebody_who_left_is_free_whichever_replica_handed_it_out(
+    broker: Broker, database_url: str, tmp_path: Path
+) -> None:
+    async with two_replicas(broker, database_url, tmp_path) as house:
+        orders = [LeaseMessages(organisation=ORG, agent=AGENT, limit=1, wait_s=30) for _ in range(10)]
+        waits = [await house.wait(order) for order in orders]
+        people = [f"+1415555{n + 700:04d}" for n in range(5)]
+        await house.publish(*(an_sms(person, sender=person) for person in people))
+        async with asyncio.timeout(LONG):
+            while sum(one.done() for one in waits) < len(people):
+                await asyncio.wait([one for one in waits if not one.done()], return_when=asyncio.FIRST_COMPLETED)
+            handed = [one.done() for one in waits]
+            for served in (False, True):  # first who still waits: they would be handed what is free again
+                leaving = [n for n in range(len(waits)) if handed[n] is served]
+                for n in leaving:
+                    await house.ask(WithdrawLease(organisation=ORG, agent=AGENT, lease_order=orders[n].id))
+                await asyncio.gather(*(waits[n] for n in leaving))
+            assert sorted(one.body for each in waits for one in each.result().messages) == people
+            again: list[tuple[str, int]] = []
+            while len(again) < len(people):  # the other replica may still be at it when the first has answered
+                again += [(one.body, one.deliveries) for one in (await house.lease()).messages]
+        assert sorted(again) == [(person, 0) for person in people]

@@ -43,6 +43,8 @@ class Desk:
             while True:
                 wait.look()
                 found = await self._look(order)
+                if order.acknowledge:  # what comes after them in their threads is free now
+                    self._waits.wake(order.organisation, order.agent, but=wait)
                 left = ends - time.monotonic()
                 if found.messages or left <= 0 or wait.withdrawn or self._waits.stopping:
                     break
@@ -73,7 +75,7 @@ class Desk:
         """All or nothing: one message of another agent, and none is dealt with."""
         await self._require_agent(order.organisation, order.agent)
         done = await self._database.write(lambda tx: _acknowledge(tx, order, order.messages))
-        self._waits.wake(order.organisation, order.agent)  # what comes after them in their threads is free now
+        self._waits.wake(order.organisation, order.agent)
         crash("d2")
         return done
 

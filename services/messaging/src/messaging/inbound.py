@@ -46,6 +46,8 @@ class Inbound:
         finally:
             if wait:
                 wait.answer(handed)
+            else:
+                self._waits.wake(owner.organisation, owner.agent)
         crash("w2")
 
     async def _kept(self, sms: SmsReceived, owner: Owner, wait: Wait | None) -> Waiting | None:

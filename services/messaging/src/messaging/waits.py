@@ -62,6 +62,7 @@ class Wait:
         """There may be something."""
         self._missed = True
         if self._open:
+            self._open = False
             self.answer(None)
 
 
@@ -69,7 +70,7 @@ class Waits:
     """All waits of this process, by inbox, the oldest first."""
 
     def __init__(self, bus: Bus) -> None:
-        self._of: dict[tuple[str, str], dict[str, Wait]] = {}
+        self._of: dict[tuple[str, str], list[Wait]] = {}
         self._stored: OrderedDict[str, None] = OrderedDict()
         self._stopping = False
         bus.listen(MessageReceived.pattern(), self._heard)
@@ -92,28 +93,31 @@ class Waits:
     def waiting(self, order: LeaseMessages) -> Iterator[Wait]:
         """From before the first look on, so that nothing comes unnoticed between a look and a wait."""
         wait, inbox = Wait(order), (order.organisation, order.agent)
-        self._of.setdefault(inbox, {})[order.id] = wait
+        self._of.setdefault(inbox, []).append(wait)
         try:
             yield wait
         finally:
-            self._of[inbox].pop(order.id, None)
+            self._of[inbox].remove(wait)
             if not self._of[inbox]:
                 del self._of[inbox]
             wait.over.set()
 
     def take(self, organisation: str, agent: str) -> Wait | None:
-        """Who is to be handed what comes next, if somebody waits. The caller must `answer` it."""
-        for wait in self._of.get((organisation, agent), {}).values():
+        """Who is to be handed what comes next, if somebody waits.
+
+        The caller must `answer` it once that is committed; with nobody to answer, `wake` who began to wait meanwhile.
+        """
+        for wait in self._of.get((organisation, agent), ()):
             if wait.open:
                 wait.take()
                 return wait
-        self.wake(organisation, agent)
         return None
 
-    def wake(self, organisation: str, agent: str) -> None:
-        """Have everybody at this inbox look again."""
-        for wait in tuple(self._of.get((organisation, agent), {}).values()):
-            wait.wake()
+    def wake(self, organisation: str, agent: str, *, but: Wait | None = None) -> None:
+        """Have everybody at this inbox look again, except who knows already."""
+        for wait in tuple(self._of.get((organisation, agent), ())):
+            if wait is not but:
+                wait.wake()
 
     def stored(self, message: str) -> None:
         """This process stored that text, and need not look for it when it hears of it."""
@@ -123,7 +127,7 @@ class Waits:
 
     async def withdraw(self, organisation: str, agent: str, lease_order: str) -> None:
         """Return once that order does not wait here any more."""
-        if wait := self._of.get((organisation, agent), {}).get(lease_order):
+        for wait in [one for one in self._of.get((organisation, agent), ()) if one.order.id == lease_order]:
             wait.withdrawn = True
             wait.wake()
             await wait.over.wait()

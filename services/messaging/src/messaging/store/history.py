@@ -20,11 +20,10 @@ def note(tx: Tx, message: str, what: str, detail: str = "", *, at: datetime | No
 
 
 def notes(tx: Tx, happened: list[tuple[str, Step]]) -> None:
-    """Several things happened, in this order."""
-    tx.execute(
-        _NOTE,
-        [{"message": message, "at": step.at, "what": step.what, "detail": step.detail} for message, step in happened],
-    )
+    """Several things happened, in this order; or none."""
+    rows = [{"message": message, "at": step.at, "what": step.what, "detail": step.detail} for message, step in happened]
+    if rows:
+        tx.execute(_NOTE, rows)
 
 
 def of(tx: Tx, message: str) -> list[Step]:
