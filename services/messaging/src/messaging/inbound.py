@@ -55,13 +55,13 @@ class Inbound:
         known = self._places.get(owner.organisation, owner.agent, sms.sender)
         lane = agent_lane(owner.organisation, owner.agent)
         message = ids.derived("message", sms.provider, sms.account, sms.provider_id)
-        self._waits.stored(message)
 
         def work(tx: Tx) -> tuple[Place | None, Waiting | None]:
             place = _keep(tx, sms, owner, message, known)
             return place, leases.hand_out(tx, wait.order) if place and wait else None
 
         place, handed = await self._lanes.write(lane, sms.time, work)
+        self._waits.stored(message)
         if place:
             self._places.put(owner.organisation, owner.agent, sms.sender, place)
         return handed

@@ -92,8 +92,8 @@ async def _answer(call: Call, nudge: Nudge, clock: _Clock, asked: dict[str, Any]
     asking.add_done_callback(lambda _: nudge.stir())
     try:
         await _stirred(call, nudge, clock, clock.left)
-        if not asking.done():  # it is on its way, or whoever has the order is gone
-            await asyncio.wait({asking}, timeout=_OVERDUE)
+        if not asking.done():  # it is on its way, or whoever has the order is gone; at the end the bus tells which
+            await asyncio.wait({asking}, timeout=_OVERDUE if clock.left else None)
         return asking.result() if asking.done() else None
     finally:
         if not asking.done():
