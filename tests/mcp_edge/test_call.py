@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
-from common.catalogue.messages import AcknowledgeMessages, SendMessage
+from common.catalogue.messages import AcknowledgeMessages, LeaseMessages, SendMessage, Waiting, WithdrawLease
+from common.catalogue.values import Done
 from common.errors import Unavailable
 from common.messages import Order, Query
 from mcp_edge import tools
 from mcp_edge.call import Call, Errands, Pending, derived_key
+from mcp_edge.gate import Unauthorised
 from mcp_edge.principal import Principal
 from mcp_edge.refusal import told
+from mcp_edge.tools import inbox
+from mcp_edge.wakeups import Nudge
 from pydantic import BaseModel
+
+from tests.mcp_edge.house import a_message
 
 
 class Silent:
@@ -62,3 +71,33 @@ def test_every_tool_answers_with_an_object_and_forbids_what_it_does_not_list() -
         assert issubclass(tool.result, BaseModel)
         for tier in tool.tiers:
             assert tool.offer(tier).schema["additionalProperties"] is False
+
+
+class Leaving:
+    """A bus that answers in the very turn in which its caller may wait no longer."""
+
+    def __init__(self) -> None:
+        self.nudge, self.asked = Nudge(), list[Order[Any]]()
+
+    async def order(self, order: Order[Any]) -> Any:
+        self.asked.append(order)
+        self.nudge.end(Unauthorised("the token is dead"))
+        return Waiting(messages=[a_message()], lease="lse_1") if isinstance(order, LeaseMessages) else Done()
+
+    async def query(self, query: Query[Any]) -> Any:
+        raise Unavailable("nobody answers", code="no_answer")
+
+    @contextmanager
+    def waiting(self, *_inbox: object) -> Iterator[Nudge]:
+        yield self.nudge
+
+
+async def test_what_was_handed_to_a_caller_in_the_moment_it_left_is_given_back() -> None:
+    leaving, errands = Leaving(), Errands()
+    call = replace(a_call(""), bus=leaving, wakeups=cast(Any, leaving), errands=errands)
+    with pytest.raises(Unauthorised):
+        await inbox.wait(call, inbox.WaitArguments(wait_s=10))
+    await errands.finish()
+    lease, withdrawal = leaving.asked
+    assert isinstance(withdrawal, WithdrawLease)
+    assert withdrawal.lease_order == lease.id

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from common import service
 from common.catalogue.messages import (
+    AcknowledgeMessages,
     ConsentChanged,
     GetMessages,
     LeaseMessages,
@@ -119,3 +120,19 @@ async def test_what_was_handed_to_somebody_who_left_is_free_whichever_replica_ha
             while len(again) < len(people):  # the other replica may still be at it when the first has answered
                 again += [(one.body, one.deliveries) for one in (await house.lease()).messages]
         assert sorted(again) == [(person, 0) for person in people]
+
+
+async def test_who_waits_is_handed_what_an_acknowledgement_frees_at_either_replica(
+    broker: Broker, database_url: str, tmp_path: Path
+) -> None:
+    async with two_replicas(broker, database_url, tmp_path) as house:
+        for n in range(5):  # who is asked is chance
+            person = f"+1415555{n + 800:04d}"
+            await house.received(an_sms("first", sender=person), an_sms("second", sender=person))
+            (first,) = (await house.lease(limit=1)).messages
+            waiting = await house.wait(LeaseMessages(organisation=ORG, agent=AGENT, wait_s=30))
+            await house.ask(AcknowledgeMessages(organisation=ORG, agent=AGENT, messages=[first.message]))
+            async with asyncio.timeout(LONG):
+                (second,) = (await waiting).messages
+            assert second.body == "second"
+            await house.ask(AcknowledgeMessages(organisation=ORG, agent=AGENT, messages=[second.message]))

@@ -151,7 +151,7 @@ class Bus:
                 answers = await asyncio.gather(*(_answer(request, handler, one) for one in asked))
                 await message.respond(together.join(answers))
 
-        queue = "" if getattr(request, "everyone", False) else self.service
+        queue = "" if request.everyone else self.service
         self._served.append((request.pattern(), queue, answer))
 
     def relay(self, source: Source, *, pace: float = 0.0) -> None:

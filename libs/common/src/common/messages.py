@@ -101,6 +101,8 @@ class Request(Value, Generic[R]):
 
     name: ClassVar[str]
     kind: ClassVar[str]
+    everyone: ClassVar[bool] = False
+    """Whether every replica of the owner does its part, and the first that has answers."""
     reply: ClassVar[TypeAdapter[Any]]
     organisation: str
     actor: Actor = Actor()
@@ -149,8 +151,6 @@ class Order(Request[R], Generic[R]):
     """Seconds one try waits for the answer, before the order is asked again with the same id."""
     shared: ClassVar[bool] = False
     """Whether several may share a message: for what comes by the hundred, and is answered at once with little."""
-    everyone: ClassVar[bool] = False
-    """Whether every replica of the owner does its part, and the first that has answers."""
     key: str = ""
     key_derived: bool = False
     not_after: datetime | None = None

@@ -25,7 +25,10 @@ from messaging.store import contacts, history, messages, waiting
 from messaging.waits import Waits
 
 _SOONEST = 0.05
-"""Seconds after the end of another holder's lease to look again, and the least to wait for it."""
+"""Seconds after the end of another holder's lease to look again."""
+
+_LOOK_AT_HELD = 1.0
+"""Seconds between looks at what another holds: acknowledged, or given back, at another replica, nobody tells us."""
 
 
 class Desk:
@@ -37,9 +40,9 @@ class Desk:
 
     async def lease(self, order: LeaseMessages) -> Waiting:
         """Acknowledge what is dealt with, and hand out the oldest messages nobody holds; if there are none, wait."""
-        await self._require_agent(order.organisation, order.agent)
         ends = time.monotonic() + order.wait_s
-        with self._waits.waiting(order) as wait:
+        with self._waits.waiting(order) as wait:  # before anything else, so that no withdrawal comes before it
+            await self._require_agent(order.organisation, order.agent)
             while True:
                 wait.look()
                 found = await self._look(order)
@@ -49,7 +52,7 @@ class Desk:
                 if found.messages or left <= 0 or wait.withdrawn or self._waits.stopping:
                     break
                 order = order.model_copy(update={"acknowledge": []})
-                handed = await wait.news(min(left, _lease_ends(found)))
+                handed = await wait.news(min(left, _next_look(found)))
                 if handed and handed.messages:
                     found = handed
                     break
@@ -126,8 +129,9 @@ def _page(tx: Tx, query: GetMessages) -> Messages:
     return Messages(messages=shown, cursor=cursor, more=len(rows) > query.limit)
 
 
-def _lease_ends(found: Waiting) -> float:
-    """Seconds until the first lease of another holder is over."""
+def _next_look(found: Waiting) -> float:
+    """Seconds until another holder may have let go without our hearing of it; for ever when nobody holds anything."""
     if found.next_lease_ends_at is None:
         return float("inf")
-    return max(_SOONEST, (found.next_lease_ends_at - datetime.now(UTC)).total_seconds() + _SOONEST)
+    left = (found.next_lease_ends_at - datetime.now(UTC)).total_seconds()
+    return min(_LOOK_AT_HELD, max(0.0, left) + _SOONEST)

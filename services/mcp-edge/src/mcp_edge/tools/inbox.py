@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from common import ids
@@ -20,8 +19,8 @@ from mcp_edge.wakeups import Nudge
 _OVERDUE = 0.5
 """Seconds after a hint, or after the whole wait, within which the owner must have answered."""
 
-_SOONEST = 0.05
-"""Seconds to look again after a lease has ended, and the least to wait for that."""
+_AGAIN = 5.0
+"""Seconds after an answer that came early until the next is asked for."""
 
 
 class Handed(Waiting):
@@ -46,7 +45,7 @@ class WaitArguments(
 async def wait(call: Call, arguments: WaitArguments) -> Handed:
     """Acknowledge what is dealt with, then lease what waits, or what comes first. Its owner does the waiting.
 
-    One that is stopping, or too old to wait, answers early: then a hint, or the end of a lease, is waited for here.
+    One that is stopping, or too old to wait, answers early: then another is asked at a hint, or soon after.
     """
     asked = arguments.asked()
     clock = _Clock(time.monotonic(), asked.pop("wait_s"))
@@ -61,7 +60,7 @@ async def wait(call: Call, arguments: WaitArguments) -> Handed:
                 return Handed(**dict(waiting), next=_next(waiting))
             if not nudge.hinted:
                 nudge.rearm()
-                await _stirred(call, nudge, clock, min(clock.left, _lease_ends(waiting)))
+                await _stirred(call, nudge, clock, min(clock.left, _AGAIN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +86,17 @@ async def _answer(call: Call, nudge: Nudge, clock: _Clock, asked: dict[str, Any]
 
     Who leaves, or may wait no longer, is handed nothing: the order is withdrawn, and whatever it was handed is free.
     """
-    order = ids.random("req")
+    order, taken = ids.random("req"), False
     asking = asyncio.ensure_future(call.order(LeaseMessages, id=order, **asked))
     asking.add_done_callback(lambda _: nudge.stir())
     try:
         await _stirred(call, nudge, clock, clock.left)
         if not asking.done():  # it is on its way, or whoever has the order is gone; at the end the bus tells which
             await asyncio.wait({asking}, timeout=_OVERDUE if clock.left else None)
-        return asking.result() if asking.done() else None
+        taken = asking.done()
+        return asking.result() if taken else None
     finally:
-        if not asking.done():
+        if not taken:
             asking.cancel()
             call.later(WithdrawLease, lease_order=order)
 
@@ -109,12 +109,6 @@ async def _stirred(call: Call, nudge: Nudge, clock: _Clock, seconds: float) -> N
             return
         if left > call.progress_every:
             await call.progress(clock.gone, clock.whole, "no message yet, still waiting")
-
-
-def _lease_ends(waiting: Waiting) -> float:
-    if waiting.next_lease_ends_at is None:
-        return float("inf")
-    return max(_SOONEST, (waiting.next_lease_ends_at - datetime.now(UTC)).total_seconds() + _SOONEST)
 
 
 def _next(waiting: Waiting) -> str:
